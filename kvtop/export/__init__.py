@@ -1,0 +1,1 @@
+"""Writers of a profile: SVG, folded text. They import only the profile."""

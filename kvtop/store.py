@@ -1,0 +1,250 @@
+"""The bounded stores that a session fills and widgets read. No I/O and no screen.
+
+Each part carries a ``revision`` that moves when its data does, so that a pane redraws only then.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from kvtop.events import (
+    CollectorStatus,
+    CounterReading,
+    Event,
+    Health,
+    LogLine,
+    Marker,
+    MarkerKind,
+    NodeState,
+    NodeStatus,
+    OwnUsage,
+    PipelineStats,
+    ProcessUsage,
+    Role,
+    SampleBatch,
+    StackSample,
+    StressStats,
+    Target,
+    TargetsChanged,
+)
+from kvtop.profile.ring import SampleRing
+from kvtop.profile.series import Series
+from kvtop.profile.stacks import StackTable
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """What the header says of the run; set once by the session."""
+
+    title: str
+    host: str
+    kernel: str
+    perf_version: str
+    python_frames: str
+    """"on", "off", or one sentence on why they cannot be had."""
+    started: float
+    wall_offset: float
+    """Wall clock minus monotonic clock at the start, seconds."""
+    has_cluster: bool
+    readonly: bool = False
+
+
+class CounterStore:
+    """Counter series per (label, event); ``label`` is a target's."""
+
+    def __init__(self) -> None:
+        self.revision = 0
+        self._last: dict[tuple[str, str], CounterReading] = {}
+        self._series: dict[tuple[str, str], Series] = {}
+
+    def add(self, reading: CounterReading) -> None:
+        """Keep a reading; the series holds the rate per second of the interval."""
+        key = reading.label, reading.event
+        series = self._series.setdefault(key, Series())
+        rate = None
+        if reading.value is not None and reading.interval > 0:
+            rate = reading.value / reading.interval
+        if series.last_time is None or reading.time >= series.last_time:
+            series.append(reading.time, rate)
+            self._last[key] = reading
+            self.revision += 1
+
+    @property
+    def labels(self) -> list[str]:
+        """Labels seen so far, sorted."""
+        return sorted({label for label, _ in self._last})
+
+    @property
+    def events(self) -> list[str]:
+        """Events seen so far, in order of appearance."""
+        return list(dict.fromkeys(event for _, event in self._last))
+
+    def last(self, label: str, event: str) -> CounterReading | None:
+        """The newest reading, or None where there is none yet."""
+        return self._last.get((label, event))
+
+    def series(self, label: str, event: str) -> Series | None:
+        """Rate per second over time, or None where there is none yet."""
+        return self._series.get((label, event))
+
+
+class StressStore:
+    """History of the stress clients' throughput (ops/s) and latency (seconds)."""
+
+    def __init__(self) -> None:
+        self.revision = 0
+        self.last: StressStats | None = None
+        self.rate = Series()
+        self.p50 = Series()
+        self.p99 = Series()
+        self.p999 = Series()
+
+    def add(self, stats: StressStats) -> None:
+        """Keep one interval's figures; an interval without operations is a gap in latency."""
+        if self.last is not None and stats.time < self.last.time:
+            return
+        self.last = stats
+        self.rate.append(stats.time, stats.rate)
+        self.p50.append(stats.time, stats.p50)
+        self.p99.append(stats.time, stats.p99)
+        self.p999.append(stats.time, stats.p999)
+        self.revision += 1
+
+
+@dataclass(slots=True)
+class _Versioned:
+    revision: int = 0
+
+
+@dataclass(slots=True)
+class ClusterStore(_Versioned):
+    """Newest status per node and newest /proc reading per label."""
+
+    nodes: dict[str, NodeStatus] = field(default_factory=dict)
+    usage: dict[str, ProcessUsage] = field(default_factory=dict)
+
+    @property
+    def leader(self) -> str | None:
+        """Name of the live leader with the highest term, or None."""
+        leaders = [
+            n for n in self.nodes.values() if n.role is Role.LEADER and n.state is NodeState.UP
+        ]
+        return max(leaders, key=lambda n: n.term or 0).name if leaders else None
+
+
+@dataclass(slots=True)
+class MarkerStore(_Versioned):
+    """The newest markers, oldest first."""
+
+    items: deque[Marker] = field(default_factory=lambda: deque(maxlen=500))
+
+
+@dataclass(slots=True)
+class LogStore(_Versioned):
+    """The newest log lines, oldest first."""
+
+    items: deque[LogLine] = field(default_factory=lambda: deque(maxlen=2000))
+
+
+class Store:
+    """Everything the screen shows. ``apply`` takes one event; it is called in one thread only."""
+
+    def __init__(self, info: RunInfo, ring: SampleRing) -> None:
+        self.info = info
+        self.ring = ring
+        self.counters = CounterStore()
+        self.stress = StressStore()
+        self.cluster = ClusterStore()
+        self.markers = MarkerStore()
+        self.logs = LogStore()
+        self.collectors: dict[str, CollectorStatus] = {}
+        self.pipeline: PipelineStats | None = None
+        self.sample_rate = Series(1200)
+        """Samples a second between two PipelineStats."""
+        self.own: OwnUsage | None = None
+        self.targets: dict[str, Target] = {}
+        self.revision = 0
+        """Moves with collectors, pipeline, own and targets (the header's data)."""
+        self._labels: dict[int, tuple[str, Role]] = {}
+
+    @property
+    def table(self) -> StackTable:
+        """The frames and stacks that the ring's samples point to."""
+        return self.ring.table
+
+    def apply(self, event: Event) -> None:
+        """Keep one event in the store it belongs to."""
+        match event:
+            case SampleBatch():
+                self._add_samples(event.samples)
+            case CounterReading():
+                self.counters.add(event)
+            case NodeStatus():
+                self._add_status(event)
+            case ProcessUsage():
+                self.cluster.usage[event.label] = event
+                self.cluster.revision += 1
+            case StressStats():
+                self.stress.add(event)
+            case Marker():
+                self.markers.items.append(event)
+                self.markers.revision += 1
+            case LogLine():
+                self.logs.items.append(event)
+                self.logs.revision += 1
+            case PipelineStats():
+                self._add_pipeline(event)
+            case OwnUsage():
+                self.own = event
+                self.revision += 1
+            case CollectorStatus():
+                self.collectors[event.collector] = event
+                self.revision += 1
+            case TargetsChanged():
+                self._set_targets(event.targets)
+
+    def health(self, collector: str) -> CollectorStatus:
+        """Newest status of a collector; STARTING where it has said nothing yet."""
+        return self.collectors.get(
+            collector, CollectorStatus(self.info.started, collector, Health.STARTING)
+        )
+
+    def wall(self, time: float) -> float:
+        """Wall-clock seconds (Unix time) of a monotonic time."""
+        return time + self.info.wall_offset
+
+    def _add_samples(self, samples: tuple[StackSample, ...]) -> None:
+        for sample in samples:
+            label, role = self._labels.get(sample.pid, (f"{sample.comm}({sample.pid})", Role.OTHER))
+            self.ring.append(sample, label, role)
+
+    def _add_status(self, status: NodeStatus) -> None:
+        before = self.cluster.nodes.get(status.name)
+        leader_before = self.cluster.leader
+        self.cluster.nodes[status.name] = status
+        self.cluster.revision += 1
+        if status.pid is not None and (before is None or before.role is not status.role):
+            self._labels[status.pid] = (status.name, status.role)
+        leader = self.cluster.leader
+        if leader is not None and leader == status.name and leader != leader_before:
+            term = f" in term {status.term}" if status.term is not None else ""
+            self.apply(
+                Marker(status.time, MarkerKind.ELECTION, f"{leader} is leader{term}", leader)
+            )
+
+    def _add_pipeline(self, stats: PipelineStats) -> None:
+        before = self.pipeline
+        if before is not None and stats.time > before.time and stats.samples >= before.samples:
+            rate = (stats.samples - before.samples) / (stats.time - before.time)
+            self.sample_rate.append(stats.time, rate)
+        self.pipeline = stats
+        self.revision += 1
+
+    def _set_targets(self, targets: tuple[Target, ...]) -> None:
+        self.targets = {t.label: t for t in targets}
+        for target in targets:
+            known = self.cluster.nodes.get(target.label)
+            role = known.role if known is not None and known.pid == target.pid else target.role
+            self._labels[target.pid] = (target.label, role)
+        self.revision += 1

@@ -1,0 +1,1 @@
+"""One widget a file. Widgets read stores and draw; they never collect."""
