@@ -1,0 +1,333 @@
+"""Options of a run: flag > environment > XDG TOML file > default, into one frozen Config.
+
+``OPTIONS`` is the one table: the command line, the environment names (``KVTOP_`` + name in
+capitals) and the keys of the file come from it.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+
+class UsageError(Exception):
+    """Bad input: one sentence with the remedy, for stderr and exit code 2."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Every option of a run; times in seconds, sizes in bytes, rates per second."""
+
+    attach: tuple[int, ...] = ()
+    nodes: int = 3
+    clients: int = 8
+    mix: tuple[int, int] = (50, 50)
+    value_size: int = 256
+    keys: int = 10_000
+    rate: int = 0
+    dir: Path | None = None
+    frequency: int = 99
+    event: str | None = None
+    call_graph: str = "auto"
+    python_frames: str = "auto"
+    duration: float | None = None
+    no_stress: bool = False
+    refresh: float = 0.5
+    window: float = 30.0
+    output: Path = Path()
+    readonly: bool = False
+    batch: bool = False
+    json: bool = False
+    count: int | None = None
+
+
+def _integer(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        value = int(text)
+        if not low <= value <= high:
+            raise ValueError(f"must be from {low:,} to {high:,}")
+        return value
+
+    return parse
+
+
+def _number(low: float, high: float) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        value = float(text)
+        if not low <= value <= high:
+            raise ValueError(f"must be from {low:g} to {high:g}")
+        return value
+
+    return parse
+
+
+def _odd_nodes(text: str) -> int:
+    value = _integer(1, 9)(text)
+    if value % 2 == 0:
+        raise ValueError("must be odd (1, 3, 5, 7, 9): an even number adds no fault tolerance")
+    return value
+
+
+def _mix(text: str) -> tuple[int, int]:
+    try:
+        reads, writes = (int(part) for part in text.split(":"))
+    except ValueError:
+        raise ValueError("must be READ:WRITE, for example 80:20") from None
+    if reads < 0 or writes < 0 or reads + writes == 0:
+        raise ValueError("needs two shares of 0 or more that are not both 0")
+    return reads, writes
+
+
+def _pids(text: str) -> tuple[int, ...]:
+    try:
+        pids = tuple(dict.fromkeys(int(part) for part in text.split(",") if part.strip()))
+    except ValueError:
+        raise ValueError("must be process ids, for example 4211 or 4211,4212") from None
+    if not pids or min(pids) < 1:
+        raise ValueError("must be process ids of 1 or more, for example 4211 or 4211,4212")
+    return pids
+
+
+def _choice(*names: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in names:
+            raise ValueError(f"must be one of {', '.join(names)}")
+        return text
+
+    return parse
+
+
+def _switch(text: str) -> bool:
+    if text.lower() in {"1", "true", "yes", "on"}:
+        return True
+    if text.lower() in {"0", "false", "no", "off", ""}:
+        return False
+    raise ValueError("must be true or false")
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One row of the option table."""
+
+    name: str
+    parse: Callable[[str], Any]
+    flags: tuple[str, ...]
+    metavar: str
+    help: str
+    group: str
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option(
+        "attach",
+        _pids,
+        ("--attach",),
+        "PID[,PID]",
+        "profile running processes instead of a cluster",
+        "target",
+    ),
+    Option("nodes", _odd_nodes, ("--nodes",), "N", "nodes of the Raft cluster (3)", "cluster"),
+    Option(
+        "dir",
+        Path,
+        ("--dir",),
+        "DIR",
+        "keep the nodes' data here (a temporary directory)",
+        "cluster",
+    ),
+    Option("no_stress", _switch, ("--no-stress",), "", "start no stress clients", "cluster"),
+    Option(
+        "clients", _integer(1, 1024), ("--clients",), "N", "concurrent stress clients (8)", "stress"
+    ),
+    Option("mix", _mix, ("--mix",), "READ:WRITE", "shares of reads and writes (50:50)", "stress"),
+    Option(
+        "value_size",
+        _integer(1, 1 << 20),
+        ("--value-size",),
+        "BYTES",
+        "size of a value (256)",
+        "stress",
+    ),
+    Option(
+        "keys",
+        _integer(1, 100_000_000),
+        ("--keys",),
+        "N",
+        "number of different keys (10000)",
+        "stress",
+    ),
+    Option(
+        "rate",
+        _integer(0, 10_000_000),
+        ("--rate",),
+        "OPS",
+        "operations a second; 0 is flat out (0)",
+        "stress",
+    ),
+    Option(
+        "frequency",
+        _integer(1, 10_000),
+        ("-F", "--frequency"),
+        "HZ",
+        "samples a second and CPU (99)",
+        "profile",
+    ),
+    Option(
+        "event",
+        str,
+        ("-e", "--event"),
+        "EVENT",
+        "event to sample (cycles, else cpu-clock)",
+        "profile",
+    ),
+    Option(
+        "call_graph",
+        _choice("auto", "fp", "dwarf"),
+        ("--call-graph",),
+        "MODE",
+        "auto, fp or dwarf (auto)",
+        "profile",
+    ),
+    Option(
+        "python_frames",
+        _choice("auto", "jit", "off"),
+        ("--python-frames",),
+        "MODE",
+        "auto, jit or off: run the cluster under -X perf_jit (auto)",
+        "profile",
+    ),
+    Option(
+        "window",
+        _number(1, 600),
+        ("--window",),
+        "SECONDS",
+        "length of the profile window (30)",
+        "profile",
+    ),
+    Option(
+        "output",
+        Path,
+        ("--output",),
+        "DIR",
+        "where the keys s and S save (the current directory)",
+        "profile",
+    ),
+    Option(
+        "refresh",
+        _number(0.1, 10),
+        ("--refresh",),
+        "SECONDS",
+        "time between two refreshes (0.5)",
+        "screen",
+    ),
+    Option(
+        "readonly",
+        _switch,
+        ("--readonly",),
+        "",
+        "disable the keys that kill, pause and restart",
+        "screen",
+    ),
+    Option(
+        "duration",
+        _number(0.1, 1e7),
+        ("--duration",),
+        "SECONDS",
+        "leave by itself after this time",
+        "screen",
+    ),
+    Option(
+        "batch", _switch, ("--batch",), "", "no screen: print tables to standard output", "screen"
+    ),
+    Option("json", _switch, ("--json",), "", "no screen: print one JSON object a line", "screen"),
+    Option(
+        "count",
+        _integer(1, 10_000_000),
+        ("-n", "--count"),
+        "N",
+        "with --batch or --json: reports to print",
+        "screen",
+    ),
+)
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """Add every option to the parser; values stay text until ``load`` checks them."""
+    groups: dict[str, Any] = {}
+    for option in OPTIONS:
+        group = groups.get(option.group)
+        if group is None:
+            group = groups[option.group] = parser.add_argument_group(option.group)
+        if option.metavar:
+            group.add_argument(
+                *option.flags, dest=option.name, metavar=option.metavar, help=option.help
+            )
+        else:
+            group.add_argument(
+                *option.flags,
+                dest=option.name,
+                action="store_const",
+                const="true",
+                help=option.help,
+            )
+
+
+def config_path(environ: Mapping[str, str]) -> Path:
+    """Where the user's file is looked for (XDG base directory specification)."""
+    base = environ.get("XDG_CONFIG_HOME") or str(Path(environ.get("HOME", "/")) / ".config")
+    return Path(base) / "kvtop" / "config.toml"
+
+
+def load(flags: Namespace, environ: Mapping[str, str] = os.environ) -> Config:
+    """Merge the four sources; UsageError names the source of a bad value."""
+    path = config_path(environ)
+    from_file = _read_file(path)
+    values: dict[str, Any] = {}
+    for option in OPTIONS:
+        flag = getattr(flags, option.name, None)
+        variable = f"KVTOP_{option.name.upper()}"
+        if flag is not None:
+            values[option.name] = _parse(option, flag, option.flags[-1])
+        elif variable in environ:
+            values[option.name] = _parse(option, environ[variable], variable)
+        elif option.name in from_file:
+            values[option.name] = _parse(option, from_file[option.name], f"{path}: {option.name}")
+    return Config(**values)
+
+
+def _read_file(path: Path) -> dict[str, str]:
+    try:
+        with path.open("rb") as file:
+            data = tomllib.load(file)
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not valid TOML: {error}.") from error
+    known = {field.name for field in fields(Config)}
+    for key in data:
+        if key not in known:
+            raise UsageError(f"{path}: there is no option {key!r}; kvtop --help lists them.")
+    return {key: _as_text(value) for key, value in data.items()}
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, list):
+        return ",".join(str(item) for item in value)
+    return str(value)
+
+
+def _parse(option: Option, text: str, source: str) -> Any:
+    try:
+        return option.parse(text)
+    except ValueError as error:
+        detail = str(error)
+        if "invalid literal" in detail or "could not convert" in detail:
+            detail = "must be a number"
+        raise UsageError(f"{source} {text!r}: {detail}.") from None

@@ -1,0 +1,66 @@
+"""The one table of keys: bindings, footer, help, README and man page all come from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key and the app action it runs.
+
+    ``key`` is Textual's name of it ("plus", "ctrl+c"), ``shown`` what a person reads;
+    ``footer`` keys are listed at the bottom of the main screen; ``cluster`` keys exist only
+    where kvtop runs the cluster.
+    """
+
+    key: str
+    action: str
+    text: str
+    group: str
+    shown: str = ""
+    footer: bool = False
+    cluster: bool = False
+
+    @property
+    def label(self) -> str:
+        """The key as a person reads it."""
+        return self.shown or self.key
+
+
+KEYS: tuple[Key, ...] = (
+    Key("q", "quit", "quit", "General", footer=True),
+    Key("ctrl+c", "quit", "quit", "General", shown="^c"),
+    Key("question_mark", "help", "help: every key", "General", shown="?", footer=True),
+    Key("space", "toggle_pause", "pause the screen, never the collection", "General", footer=True),
+    Key("tab", "focus_next", "next pane", "General", footer=True),
+    Key("shift+tab", "focus_previous", "previous pane", "General"),
+    Key("z", "maximize_pane", "maximise the pane, and back", "General", footer=True),
+    Key("ctrl+p", "command_palette", "every action by name", "General", shown="^p"),
+    Key("plus", "faster", "refresh more often", "General", shown="+"),
+    Key("minus", "slower", "refresh less often", "General", shown="-"),
+    Key("f", "flamegraph", "flamegraph of the last seconds", "Profile", footer=True),
+    Key("s", "save_svg", "save the flamegraph as interactive SVG", "Profile", footer=True),
+    Key("S", "save_all", "save perf.data, perf.unfold, perf.folded, perf.svg", "Profile"),
+    Key("slash", "filter", "filter the focused pane by regex", "Profile", shown="/", footer=True),
+    Key("t", "next_target", "hot symbols: all, then each process", "Profile"),
+    Key("left_square_bracket", "window_shorter", "shorter profile window", "Profile", shown="["),
+    Key("right_square_bracket", "window_longer", "longer profile window", "Profile", shown="]"),
+    Key(
+        "k", "kill_leader", "kill -9 the leader (asks first)", "Cluster", footer=True, cluster=True
+    ),
+    Key("p", "pause_node", "pause or resume the selected node", "Cluster", cluster=True),
+    Key("r", "restart_node", "restart the selected node", "Cluster", footer=True, cluster=True),
+)
+
+
+def keys_for(has_cluster: bool) -> tuple[Key, ...]:
+    """The keys that work in a run with, or without, kvtop's own cluster."""
+    return tuple(key for key in KEYS if has_cluster or not key.cluster)
+
+
+def markdown_table() -> str:
+    """The table of keys as the README shows it."""
+    lines = ["| key | what it does |", "|---|---|"]
+    lines += [f"| `{key.label}` | {key.text} |" for key in KEYS]
+    return "\n".join(lines)
