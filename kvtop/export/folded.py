@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from kvtop.profile.frames import Frame, Kind
+from kvtop.profile.frames import Frame, Kind, short_source
 from kvtop.profile.stacks import StackTable
 from kvtop.profile.text import safe_text
 
@@ -78,7 +78,7 @@ def _frame_id(name: str, table: StackTable) -> int:
         file = safe_text(match["file"])
         line = int(match["line"] or 0)
         symbol = safe_text(match["name"])
-        return table.intern(Frame(symbol, file.rpartition("/")[2], Kind.PYTHON, file, line))
+        return table.intern(Frame(symbol, short_source(file), Kind.PYTHON, file, line))
     return table.frame_id(_ANNOTATION.sub("", name), "")
 
 

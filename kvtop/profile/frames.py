@@ -29,7 +29,7 @@ class Frame:
     """A function as the screen names it; equal frames merge in every view.
 
     ``symbol``, ``object`` and ``file`` are safe display text. ``object`` is the short name that
-    ``perf report`` shows (``libc.so.6``, ``[kernel.kallsyms]``), for Python the file's base name.
+    ``perf report`` shows (``libc.so.6``, ``[kernel.kallsyms]``), for Python the file's own.
     ``file`` is a source file, empty where unknown; ``line`` is 0 where unknown.
     """
 
@@ -47,19 +47,19 @@ _KERNEL_OBJECT = re.compile(
 _USER_BRACKETS = frozenset(
     ("[vdso]", "[vdso32]", "[vsyscall]", "[heap]", "[stack]", "[anon]", "[unknown]", "[uprobes]")
 )
-# Exported calling machinery of CPython, in whatever object it was linked into.
+# Exported calling machinery of CPython 3.8 to 3.14, in whatever object it was linked into.
 _GLUE = re.compile(
-    r"_?PyEval_(Eval\w*|Vector|CallObject\w*)"
-    r"|py_trampoline_evaluator|_Py_trampoline_func_start|_PyEval_EvalFrameDefault\.cold"
-    r"|_?PyObject_(Vectorcall\w*|Call\w*|MakeTpCall|FastCall\w*)"
-    r"|_?PyVectorcall_\w+|_PyFunction_Vectorcall|_PyObject_VectorcallTstate\w*"
+    r"_?PyEval_(Eval\w*|Vector|CallObject\w*|FrameClearAndPop)|_PyEvalFramePushAndInit\w*"
+    r"|py_trampoline_evaluator|_Py_trampoline_func_start"
+    r"|_?PyObject_(Vectorcall\w*|MakeTpCall|FastCall\w*|Call(?!oc|Finalizer)\w*)"
+    r"|_?PyVectorcall_\w+|_PyFunction_Vectorcall"
     r"|_PyCFunction_\w*[Cc]all\w*|PyCFunction_Call|_PyMethodDef_RawFastCall\w*"
 )
 # Its static functions have names that other programs use as well.
 _GLUE_IN_PYTHON = re.compile(
-    r"(\w+_)?vectorcall(_\w+)?|object_vacall|cfunction_call|method_call|function_code_fastcall"
-    r"|_?call_function|slot_tp_call|type_call|wrap_call|gen_send_ex2?|gen_iternext"
-    r"|partial_call|do_call_core|trampoline"
+    r"(method|cfunction|partial)_vectorcall(_\w+)?|vectorcall_(method|maybe|unbound)"
+    r"|object_vacall|cfunction_call|method_call|function_code_fastcall|_?call_function"
+    r"|slot_tp_call|type_call|wrap_call|gen_send_ex2?|gen_iternext|partial_call|do_call_core"
 )
 _CLONE_SUFFIX = re.compile(r"(\.(lto_priv|constprop|isra|part|cold|llvm)(\.\d+)?)+$")
 
@@ -85,7 +85,15 @@ def _python_frame(text: str) -> Frame:
     # perf gives each jitted function an object of its own (/tmp/jitted-PID-N.so); the source
     # file is what makes the same function of two processes the same frame.
     file = safe_text(path)
-    return Frame(safe_text(name), file.rpartition("/")[2], Kind.PYTHON, file)
+    return Frame(safe_text(name), short_source(file), Kind.PYTHON, file)
+
+
+def short_source(file: str) -> str:
+    """A source file as a column shows it: its base name, with its package where that says more."""
+    head, _, base = file.rpartition("/")
+    if base in ("__init__.py", "__main__.py") and head:
+        return f"{head.rpartition('/')[2]}/{base}"
+    return base
 
 
 def _short(dso: str) -> str:

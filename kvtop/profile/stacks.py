@@ -19,11 +19,11 @@ from kvtop.profile.frames import Frame, Kind, make_frame
 # Where threads begin. A stack whose root is none of these was cut off on the way up.
 _THREAD_START = re.compile(
     r"_start|_dl_start(_user)?|__libc_start_(main|call_main)\w*|(__)?clone3?|__clone_internal"
-    r"|thread_start|start_thread|_dl_runtime_resolve\w*_start"
-    r"|ret_from_fork(_asm)?|ret_from_kernel_thread|kthread|secondary_startup\w*"
+    r"|thread_start|start_thread"
+    r"|ret_from_fork(_asm)?|ret_from_kernel_thread|kthread|(secondary|common)_startup\w*"
     r"|start_secondary|cpu_startup_entry|x86_64_start_kernel|start_kernel|__primary_switched"
     r"|runtime\.(goexit|goexit\.abi0|mstart|mstart0|mstart1|rt0_go|mcall|systemstack|morestack)(\.abi0)?"
-    r"|_rt0_\w+|__restore_rt"
+    r"|_rt0_\w+"
 )
 # A process that is leaving, or is being replaced by exec, has no user stack any more.
 _NO_USER_STACK = re.compile(
@@ -52,6 +52,7 @@ class StackTable:
         self._broken: set[int] = set()
         self._unresolved: set[int] = set()
         self._limit = _SPARE
+        self._marks = 0, 0
 
     def __len__(self) -> int:
         """Number of stacks held."""
@@ -132,8 +133,10 @@ class StackTable:
             del self._holders[stack_id]
 
     def maybe_compact(self) -> bool:
-        """Compact if the table has grown to twice what the last compaction left; True if so."""
-        if max(len(self._stacks), len(self._frames), len(self._memo)) <= self._limit:
+        """Compact if as much is new since the last compaction as was held then; True if so."""
+        stacks, frames = self._marks
+        fresh = max(self._next_stack - stacks, self._next_frame - frames, len(self._memo))
+        if fresh <= self._limit:
             return False
         self.compact()
         return True
@@ -152,7 +155,9 @@ class StackTable:
             del self._frame_ids[self._frames.pop(frame)]
             del self._frame_stamp[frame]
         self._memo.clear()
-        self._limit = 2 * max(len(self._stacks), len(self._frames)) + _SPARE
+        held = {f for stack in holders for f in self._stacks[stack]}
+        self._limit = max(len(holders), len(held)) + _SPARE
+        self._marks = self._next_stack, self._next_frame
         self.generation += 1
 
     def _judge(self, stack: int, frames: tuple[int, ...]) -> None:
@@ -165,7 +170,7 @@ class StackTable:
         root = table[frames[0]]
         if root.kind is Kind.UNKNOWN and len(frames) > 1:
             root = table[frames[1]]
-        if _THREAD_START.fullmatch(root.symbol):
+        if _THREAD_START.fullmatch(root.symbol.partition("@")[0]):
             return
         if root.kind is Kind.KERNEL and any(
             _NO_USER_STACK.fullmatch(table[f].symbol) for f in frames
