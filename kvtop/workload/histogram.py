@@ -1,0 +1,77 @@
+"""A mergeable histogram of durations with logarithmic buckets.
+
+Bucket ``b`` covers [GROWTH**b, GROWTH**(b+1)) nanoseconds and stands for its geometric middle,
+so a reported value is off by at most 1.5 % (the idea of DDSketch, Masson et al., 2019).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import ceil, exp, log, sqrt
+
+GROWTH = 1.03
+_LOG = log(GROWTH)
+_PER_LOG = 1.0 / _LOG
+_MIDDLE = sqrt(GROWTH) * 1e-9
+
+
+class Histogram:
+    """Counts per bucket, and the exact count, sum and maximum. Durations are seconds."""
+
+    __slots__ = ("buckets", "count", "maximum", "total")
+
+    def __init__(self) -> None:
+        self.buckets: dict[int, int] = {}
+        self.count = 0
+        self.total = 0.0
+        self.maximum = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Count one duration; what is below 1 ns counts as 1 ns."""
+        bucket = int(log(seconds * 1e9) * _PER_LOG) if seconds > 1e-9 else 0
+        self.buckets[bucket] = self.buckets.get(bucket, 0) + 1
+        self.count += 1
+        self.total += seconds
+        if seconds > self.maximum:
+            self.maximum = seconds
+
+    def merge(self, other: Histogram) -> None:
+        """Add the counts of another histogram."""
+        for bucket, count in other.buckets.items():
+            self.buckets[bucket] = self.buckets.get(bucket, 0) + count
+        self.count += other.count
+        self.total += other.total
+        self.maximum = max(self.maximum, other.maximum)
+
+    def quantile(self, share: float) -> float | None:
+        """The smallest bucket value that ``share`` (0..1) of the durations do not exceed."""
+        if not self.count:
+            return None
+        rank = max(1, ceil(share * self.count))
+        seen = 0
+        for bucket in sorted(self.buckets):
+            seen += self.buckets[bucket]
+            if seen >= rank:
+                return min(_MIDDLE * exp(bucket * _LOG), self.maximum)
+        return self.maximum
+
+    def to_json(self) -> dict[str, object]:
+        """A JSON object: sparse buckets, sum and maximum in seconds."""
+        buckets = {str(bucket): count for bucket, count in self.buckets.items()}
+        return {"buckets": buckets, "total": self.total, "maximum": self.maximum}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, object]) -> Histogram:
+        """The inverse of ``to_json``; ValueError on anything else."""
+        result = cls()
+        buckets, total, maximum = data.get("buckets"), data.get("total"), data.get("maximum")
+        if not isinstance(buckets, dict):
+            raise ValueError("a histogram needs an object of buckets")
+        if not isinstance(total, int | float) or not isinstance(maximum, int | float):
+            raise ValueError("a histogram needs a total and a maximum")
+        result.buckets = {int(bucket): int(count) for bucket, count in buckets.items()}
+        if min(result.buckets.values(), default=1) < 1:
+            raise ValueError("a bucket of a histogram counts 1 or more")
+        result.count = sum(result.buckets.values())
+        result.total, result.maximum = float(total), float(maximum)
+        return result

@@ -1,0 +1,145 @@
+"""The serving side: a registry of methods, and a connection per caller.
+
+A handler is called in the loop, must not block, and answers through ``Call.reply`` now or later,
+so that a batch of writes is answered without a task for each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+from google.protobuf.message import DecodeError, Message
+
+from kvtop.workload.rpc.envelope_pb2 import (
+    BAD_REQUEST,
+    INTERNAL,
+    UNKNOWN_METHOD,
+    Failure,
+    Reply,
+    Request,
+)
+from kvtop.workload.rpc.frames import MAX_FRAME, FrameConnection
+
+MAX_UNSENT = 64 << 20
+"""A caller that sends requests but does not read this many bytes of replies is cut off."""
+
+M = TypeVar("M", bound=Message)
+
+
+class BadRequest(ValueError):
+    """The body of a request is not what the method takes; the text goes back to the caller."""
+
+
+def parse(kind: type[M], body: bytes) -> M:
+    """A message of ``kind``; BadRequest if the bytes are none."""
+    try:
+        return kind.FromString(body)
+    except DecodeError:
+        raise BadRequest(f"not a {kind.DESCRIPTOR.name}") from None
+
+
+class Call:
+    """One request: its body, and where the reply goes. ``deadline`` is loop time, or None."""
+
+    __slots__ = ("_connection", "_id", "body", "deadline")
+
+    def __init__(
+        self, connection: FrameConnection, request_id: int, body: bytes, deadline: float | None
+    ) -> None:
+        self._connection = connection
+        self._id = request_id
+        self.body = body
+        self.deadline = deadline
+
+    def reply(self, body: bytes) -> None:
+        """Answer; nothing happens for a one-way request or where the caller has gone."""
+        if self._id:
+            self._connection.send_frame(self._id, Reply(body=body).SerializeToString())
+
+    def fail(self, failure: Failure, message: str) -> None:
+        """Answer that the call failed."""
+        if self._id:
+            reply = Reply(failure=failure, message=message)
+            self._connection.send_frame(self._id, reply.SerializeToString())
+
+
+Handler = Callable[[Call], None]
+
+
+class _ServingConnection(FrameConnection):
+    def __init__(self, provider: Provider) -> None:
+        super().__init__(provider.cap)
+        self._provider = provider
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._provider.connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._provider.connections.discard(self)
+
+    def frame_received(self, request_id: int, payload: bytes) -> None:
+        try:
+            request = Request.FromString(payload)
+        except DecodeError:
+            raise ValueError("a frame that is no request") from None
+        if self.unsent > MAX_UNSENT:
+            raise ValueError("the caller does not read its replies")
+        timeout = request.timeout_ms
+        deadline = self._loop.time() + timeout / 1000 if timeout else None
+        self._provider.dispatch(request.method, Call(self, request_id, request.body, deadline))
+
+
+class Provider:
+    """Methods by name, served on one TCP port."""
+
+    def __init__(self, cap: int = MAX_FRAME) -> None:
+        self.cap = cap
+        self.connections: set[FrameConnection] = set()
+        self._methods: dict[str, Handler] = {}
+        self._server: asyncio.Server | None = None
+
+    def register(self, method: str, handler: Handler) -> None:
+        """Serve a method; ValueError if the name is taken."""
+        if method in self._methods:
+            raise ValueError(f"method {method} is registered already")
+        self._methods[method] = handler
+
+    @property
+    def port(self) -> int:
+        """The TCP port, once started."""
+        assert self._server is not None
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def start(self, host: str, port: int) -> None:
+        """Listen; OSError if the port is taken."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: _ServingConnection(self), host, port, backlog=1024
+        )
+
+    async def stop(self) -> None:
+        """Stop listening and drop every connection."""
+        if self._server is not None:
+            self._server.close()
+        for connection in list(self.connections):
+            connection.close()
+
+    def dispatch(self, method: str, call: Call) -> None:
+        """Hand a request to its handler; failures of the handler answer this call alone."""
+        handler = self._methods.get(method)
+        if handler is None:
+            call.fail(UNKNOWN_METHOD, f"no method {method[:100]!r}")
+            return
+        try:
+            handler(call)
+        except BadRequest as error:
+            call.fail(BAD_REQUEST, str(error))
+        except Exception as error:
+            call.fail(INTERNAL, f"{type(error).__name__}: {error}")
+            asyncio.get_running_loop().call_exception_handler(
+                {"message": f"the handler of {method} failed", "exception": error}
+            )
