@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from kvtop.workload.raft.config import Config
 from kvtop.workload.raft.durability import PendingWrites
-from kvtop.workload.raft.log import RaftLog
+from kvtop.workload.raft.log import RaftLog, entries_after
 from kvtop.workload.raft.membership import ConfigHistory
 from kvtop.workload.raft.progress import Progress
 from kvtop.workload.raft.readonly import ReadRounds
@@ -52,6 +52,7 @@ class RaftBase:
         self.vote = hard_state.vote
         self.role = Role.FOLLOWER
         self.leader: int | None = None
+        entries = entries_after(snapshot, entries)
         self.log = RaftLog(snapshot.index, snapshot.term, entries)
         self.applied_index = snapshot.index
         self._rng = rng

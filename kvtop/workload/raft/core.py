@@ -62,10 +62,11 @@ class Raft(ElectionRules, FollowerRules, LeaderRules):
         snapshot_size: int = 0,
         read_snapshot: SnapshotReader | None = None,
     ) -> None:
-        """Start from what is durable: ``snapshot`` and the ``entries`` right after it.
+        """Start from what is durable: the newest ``snapshot`` and the stored ``entries``.
 
         A node that never ran takes ``HardState()`` and ``bootstrap(voters)``. ``read_snapshot``
-        and ``snapshot_size`` serve peers that lag behind the log.
+        and ``snapshot_size`` serve peers that lag behind the log. Entries that the snapshot
+        replaces are dropped (``log.entries_after``): the caller's log must drop the same.
         """
         super().__init__(config, rng, hard_state, snapshot, entries, snapshot_size, read_snapshot)
         self._number = 0

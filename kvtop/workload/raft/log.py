@@ -20,6 +20,23 @@ class LogCorrupted(Exception):
     """The log was about to lose a committed entry; the node must stop."""
 
 
+def entries_after(meta: SnapshotMeta, entries: Sequence[Entry]) -> Sequence[Entry]:
+    """Of the stored ``entries``, those that continue the snapshot.
+
+    A node can store a snapshot of entries that its log on disk lacks, or has in an older, never
+    committed version: then nothing that follows them there belongs to this log.
+    ValueError if entries between the snapshot and the first stored one are missing.
+    """
+    if not entries or entries[0].index == meta.index + 1:
+        return entries
+    if entries[0].index > meta.index:
+        raise ValueError(f"log starts at {entries[0].index}, snapshot ends at {meta.index}")
+    at_meta = meta.index - entries[0].index
+    if at_meta >= len(entries) or entries[at_meta].term != meta.term:
+        return ()
+    return entries[at_meta + 1 :]
+
+
 class RaftLog:
     """Entries after ``snapshot_index``; every index is a log index, not a list position."""
 
