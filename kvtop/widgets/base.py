@@ -1,0 +1,278 @@
+"""The base of every pane: border title and state, cached strips, redraw only on new data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.style import Style
+from textual import events
+from textual.content import Content
+from textual.geometry import Region
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from kvtop.events import Health
+from kvtop.profile.text import safe_text
+from kvtop.store import Store
+from kvtop.widgets.line import Piece, strip_of
+
+Help = tuple[str, str]
+"""A key as people read it, and what it does."""
+
+
+class Pane(ScrollView, can_focus=True):
+    """A bordered pane over one part of the store, drawn line by line.
+
+    A subclass names its data's ``data_revision`` and draws itself in ``draw``; both are called
+    often, so the first must be cheap and the second runs only when data, size, scroll position
+    or theme moved. Only lines that differ from the last drawing reach the terminal.
+    """
+
+    NAME: ClassVar[str] = ""
+    COLLECTORS: ClassVar[tuple[str, ...]] = ()
+    """Names of the collectors whose sentence this pane shows when they cannot work."""
+    FILTERABLE: ClassVar[bool] = False
+    """Whether ``set_filter`` means something here."""
+    KEYS_HELP: ClassVar[list[Help]] = []
+    """Keys of this pane, for the help screen."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "pane--dim",
+        "pane--head",
+        "pane--sorted",
+        "pane--cursor",
+        "pane--good",
+        "pane--warn",
+        "pane--bad",
+        "pane--accent",
+        "pane--first",
+        "pane--second",
+        "pane--third",
+        "pane--loud",
+        "pane--match",
+        "pane--bold",
+    }
+    DEFAULT_CSS = """
+    Pane {
+        border: round $panel-lighten-2;
+        border-title-color: $foreground;
+        border-title-style: bold;
+        border-subtitle-color: $text-muted;
+        background: $background;
+        color: $foreground;
+        scrollbar-size-vertical: 1;
+        scrollbar-color: $panel-lighten-2;
+        scrollbar-background: $background;
+        scrollbar-background-hover: $background;
+        scrollbar-background-active: $background;
+        overflow-x: hidden;
+        & > .pane--dim { color: $text-muted; }
+        & > .pane--head { color: $text-muted; }
+        & > .pane--sorted { color: $foreground; text-style: bold; }
+        & > .pane--cursor { background: $panel; }
+        & > .pane--good { color: $text-success; }
+        & > .pane--warn { color: $text-warning; }
+        & > .pane--bad { color: $text-error; text-style: bold; }
+        & > .pane--accent { color: $text-accent; }
+        & > .pane--first { color: $text-primary; }
+        & > .pane--second { color: $text-warning; }
+        & > .pane--third { color: $text-success; }
+        & > .pane--loud { color: $background; background: $error; text-style: bold; }
+        & > .pane--match { text-style: underline; }
+        & > .pane--bold { text-style: bold; }
+        &:focus {
+            border: round $primary;
+            border-title-color: $text-primary;
+            & > .pane--cursor {
+                color: $block-cursor-foreground;
+                background: $block-cursor-background;
+            }
+        }
+        &:ansi {
+            border: round ansi_default;
+            scrollbar-color: ansi_default;
+            & > .pane--dim { color: ansi_default; }
+            & > .pane--head { color: ansi_default; text-style: dim; }
+            & > .pane--sorted { color: ansi_default; text-style: bold; }
+            & > .pane--cursor { text-style: bold; }
+            & > .pane--loud {
+                color: ansi_default;
+                background: ansi_default;
+                text-style: bold reverse;
+            }
+        }
+        &:ansi:focus {
+            border: heavy ansi_default;
+            & > .pane--cursor {
+                color: ansi_default;
+                background: ansi_default;
+                text-style: reverse;
+            }
+        }
+        &:nocolor > .pane--cursor { text-style: bold; }
+        &:nocolor:focus > .pane--cursor { text-style: reverse; }
+        &:nocolor > .pane--loud { text-style: bold reverse; }
+    }
+    """
+
+    def __init__(self, store: Store, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.store = store
+        self.border_title = Content(self.NAME)
+        self._seen: object = None
+        self._strips: list[Strip] = []
+        self._key: object = None
+        self._version = 0
+        self._state = ""
+        self._paints: dict[str, Style] = {}
+
+    # What a subclass gives
+
+    def data_revision(self) -> object:
+        """A value that differs from the last one exactly when there is something new to draw."""
+        raise NotImplementedError
+
+    def update_data(self) -> None:
+        """Derive what ``draw`` needs from the store; called when the revision moved."""
+
+    def describe(self) -> None:
+        """Put the state into the border's subtitle; called when data or size moved."""
+
+    def draw(self, width: int, height: int) -> list[Strip]:
+        """The visible lines, top to bottom; missing ones at the end are blank."""
+        raise NotImplementedError
+
+    def set_filter(self, pattern: re.Pattern[str] | None) -> None:
+        """Show only what matches; panes that are not ``FILTERABLE`` have nothing to filter."""
+
+    # What the application calls
+
+    def refresh_data(self) -> None:
+        """Redraw if the data moved since the last call."""
+        revision = self.data_revision(), tuple(self.store.health(c) for c in self.COLLECTORS)
+        if revision != self._seen:
+            self._seen = revision
+            self.update_data()
+            self.describe()
+            self.redraw()
+
+    # Drawing
+
+    def redraw(self) -> None:
+        """Draw again; only the lines that changed are sent to the terminal."""
+        self._version += 1
+        if not self.is_mounted or not self._strips or not self.is_on_screen:
+            self.refresh()
+            return
+        before = self._strips
+        after = self._lines()
+        if len(before) != len(after):
+            self.refresh()
+            return
+        width = self.size.width
+        changed = [y for y, line in enumerate(after) if line != before[y]]
+        if changed:
+            self.refresh(*(Region(0, y, width, 1) for y in changed))
+
+    def render_line(self, y: int) -> Strip:
+        """One visible line, from the cache where nothing moved."""
+        lines = self._lines()
+        return lines[y] if y < len(lines) else Strip.blank(self.size.width, self.rich_style)
+
+    def _lines(self) -> list[Strip]:
+        key = self._version, self.size, self.scroll_offset, self.has_focus
+        if key != self._key:
+            width, height = self.size
+            self._strips = self.draw(width, height)[:height] if width and height else []
+            self._strips += [self.blank()] * (height - len(self._strips))
+            self._key = key
+        return self._strips
+
+    def notify_style_update(self) -> None:
+        """Theme or focus changed: the cached strips carry old colours."""
+        super().notify_style_update()
+        self._key = None
+        self._paints.clear()
+
+    def on_mount(self) -> None:
+        """Show what the store already holds."""
+        self.refresh_data()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Sizes decide which columns fit."""
+        self.describe()
+        self.redraw()
+
+    # Helpers for drawing
+
+    def paint(self, name: str) -> Style:
+        """The style of ``pane--name``, to lie over a row's own; the null style for ''."""
+        return self._paint(f"pane--{name}") if name else Style.null()
+
+    def _paint(self, component: str) -> Style:
+        known = self._paints.get(component)
+        if known is None:
+            known = self.get_component_rich_style(component, partial=True)
+            styles = self.get_component_styles(component)
+            if styles.has_rule("color"):
+                # Translucent colours are mixed with what they stand on; Textual's partial
+                # styles leave that out.
+                under = self.background_colors[1]
+                if styles.has_rule("background"):
+                    under += styles.background
+                known += Style(color=(under + styles.color).rich_color)
+            self._paints[component] = known
+        return known
+
+    def line(self, pieces: Sequence[Piece], width: int | None = None) -> Strip:
+        """A full line over the pane's background."""
+        return strip_of(pieces, self.size.width if width is None else width, self.rich_style)
+
+    def blank(self) -> Strip:
+        """An empty line."""
+        return Strip.blank(self.size.width, self.rich_style)
+
+    def set_number(self, number: int) -> None:
+        """Put the digit that brings this pane up before its name."""
+        self.border_title = Content(f"{number} {self.NAME}")
+
+    def set_state(self, text: str) -> None:
+        """The border's subtitle; text only, never markup."""
+        text = safe_text(text)
+        if text != self._state:
+            self._state = text
+            self.border_subtitle = Content(text)
+
+    def complaint(self) -> str:
+        """The sentence of the first collector that does not work fully, or ''."""
+        for name in self.COLLECTORS:
+            status = self.store.health(name)
+            if status.health in (Health.UNAVAILABLE, Health.DEGRADED) and status.reason:
+                return safe_text(status.reason)
+        return ""
+
+    def complaint_lines(self, limit: int = 4) -> list[Strip]:
+        """The complaint, wrapped; no line where all is well."""
+        text = self.complaint()
+        if not text:
+            return []
+        style = self.paint("warn")
+        width = max(8, self.size.width - 2)
+        lines = wrap(text, width)[:limit]
+        return [
+            self.line([("! " if i == 0 else "  ", style), (part, style)])
+            for i, part in enumerate(lines)
+        ]
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """Break text at spaces into lines of at most ``width`` characters."""
+    lines: list[str] = []
+    for word in text.split():
+        if lines and len(lines[-1]) + 1 + len(word) <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines

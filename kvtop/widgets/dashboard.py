@@ -1,0 +1,129 @@
+"""The main screen's panes put together: which are shown at which size, focus, one maximised."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+
+from kvtop.store import Store
+from kvtop.widgets.arrangement import Plan, plan_for
+from kvtop.widgets.base import Help, Pane
+from kvtop.widgets.cluster import ClusterPane
+from kvtop.widgets.counters import CountersPane
+from kvtop.widgets.hot_symbols import HotSymbolsPane
+from kvtop.widgets.logs import LogsPane
+from kvtop.widgets.stress import StressPane
+from kvtop.widgets.timeline import TimelinePane
+
+
+class Dashboard(Container):
+    """All panes of a run. Small screens hide panes whole; ``show_pane`` brings any of them up."""
+
+    KEYS_HELP: ClassVar[list[Help]] = [("1 … 6", "go to a pane, also to one that is hidden")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(str(n), f"show_number({n})", f"pane {n}", show=False) for n in range(1, 7)
+    ]
+    DEFAULT_CSS = """
+    Dashboard {
+        layout: grid;
+        grid-size: 2;
+        grid-gutter: 0;
+    }
+    """
+
+    def __init__(self, store: Store, window: float = 30.0, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.store = store
+        self.cluster = ClusterPane(store, id="cluster")
+        self.stress = StressPane(store, id="stress")
+        self.counters = CountersPane(store, id="counters")
+        self.hot_symbols = HotSymbolsPane(store, window, id="hot-symbols")
+        self.timeline = TimelinePane(store, id="timeline")
+        self.logs = LogsPane(store, id="logs")
+        self.maximised: Pane | None = None
+        self._present: Plan | None = None
+
+    @property
+    def panes(self) -> list[Pane]:
+        """The panes of this run in the order of their numbers."""
+        own = [self.cluster, self.stress] if self.store.info.has_cluster else []
+        return [*own, self.hot_symbols, self.counters, self.timeline, self.logs]
+
+    def compose(self) -> ComposeResult:
+        yield from self.panes
+
+    def refresh_data(self) -> None:
+        """Let every pane that is on screen look whether its data moved."""
+        for pane in self.panes:
+            if pane.display:
+                pane.refresh_data()
+
+    @property
+    def focused_pane(self) -> Pane | None:
+        """The pane that has the focus."""
+        focused = self.screen.focused
+        return focused if isinstance(focused, Pane) else None
+
+    def on_mount(self) -> None:
+        """Numbers in the titles tell which key brings a pane up."""
+        for number, pane in enumerate(self.panes, 1):
+            pane.set_number(number)
+        self.hot_symbols.focus()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Choose what is shown for the new size."""
+        self._arrange()
+
+    def show_pane(self, pane: Pane) -> None:
+        """Focus a pane; one that has no place at this size takes the whole room."""
+        placed = pane.id in self._plan().ids
+        if self.maximised is not pane:
+            self.maximised = None if placed else pane
+        self._arrange()
+        pane.focus()
+
+    def show_number(self, number: int) -> None:
+        """As ``show_pane``, for the pane with this number, if there is one."""
+        if 1 <= number <= len(self.panes):
+            self.show_pane(self.panes[number - 1])
+
+    def action_show_number(self, number: int) -> None:
+        """Go to a pane by its number."""
+        self.show_number(number)
+
+    def toggle_maximised(self) -> None:
+        """Give the focused pane the whole room, or all panes theirs again."""
+        if self.maximised is None:
+            self.maximised = self.focused_pane or self.hot_symbols
+        else:
+            self.maximised = None
+        self._arrange()
+
+    def _plan(self) -> Plan:
+        width, height = self.size
+        nodes = max(3, len(self.store.cluster.nodes))
+        return plan_for(width, height, self.store.info.has_cluster, nodes)
+
+    def _arrange(self) -> None:
+        plan = self._plan()
+        if self.maximised is not None:
+            plan = Plan("1fr", "1fr", ((self.maximised.id or "", 1),))
+        if plan == self._present:
+            return
+        self._present = plan
+        self.styles.grid_size_columns = len(plan.columns.split())
+        self.styles.grid_columns = plan.columns
+        self.styles.grid_rows = plan.rows
+        spans = dict(plan.panes)
+        for pane in self.panes:
+            pane.display = pane.id in spans
+            pane.styles.column_span = spans.get(pane.id or "", 1)
+            if pane.display:
+                pane.refresh_data()
+        focused = self.focused_pane
+        if focused is None or not focused.display:
+            next(pane for pane in self.panes if pane.display).focus()

@@ -1,0 +1,157 @@
+"""The hot-symbols pane: functions by CPU weight in the last seconds, as perf top shows them."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+
+from kvtop.profile.frames import Kind
+from kvtop.profile.hotspots import Hotspot
+from kvtop.profile.ring import Filter
+from kvtop.profile.text import safe_text
+from kvtop.store import Store
+from kvtop.widgets.base import Help
+from kvtop.widgets.figures import count, percent, span
+from kvtop.widgets.hot_counts import HotCounts
+from kvtop.widgets.table import Cell, Column, LiveTable, Row
+
+KINDS = {
+    Kind.PYTHON: ("py", "kind-python"),
+    Kind.NATIVE: ("C", "kind-native"),
+    Kind.KERNEL: ("krn", "kind-kernel"),
+    Kind.GLUE: ("vm", "kind-glue"),
+    Kind.UNKNOWN: ("?", "kind-unknown"),
+}
+"""What marks a kind of frame where there is no colour, and the colour's name."""
+_OBJECTS = {"[kernel.kallsyms]": "[kernel]", "[guest.kernel.kallsyms]": "[guest kernel]"}
+
+
+class HotSymbolsPane(LiveTable[Hotspot]):
+    """Self and total share per function over the window, of all targets or of one."""
+
+    NAME = "Hot symbols"
+    COLLECTORS = ("perf_record", "perf_script")
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "pane--kind-python",
+        "pane--kind-native",
+        "pane--kind-kernel",
+        "pane--kind-glue",
+        "pane--kind-unknown",
+    }
+    DEFAULT_CSS = """
+    HotSymbolsPane {
+        & > .pane--kind-python { color: $text-warning; }
+        & > .pane--kind-native { color: $text-primary; }
+        & > .pane--kind-kernel { color: $text-error; }
+        & > .pane--kind-glue { color: $text-success; }
+        & > .pane--kind-unknown { color: $text-muted; }
+    }
+    """
+    COLUMNS: ClassVar[tuple[Column, ...]] = (
+        Column("self", "self %", 7, 0),
+        Column("total", "total %", 8, 2),
+        Column("samples", "samples", 8, 5),
+        Column("kind", "", 3, 1, right=False, descending=False),
+        Column("symbol", "symbol", 22, 0, right=False, grow=3, middle=True, descending=False),
+        Column("object", "object", 12, 4, right=False, grow=1, middle=True, descending=False),
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("g", "toggle_glue", "glue", show=False)]
+    KEYS_HELP: ClassVar[list[Help]] = [
+        *LiveTable.KEYS_HELP,
+        ("g", "count interpreter glue for its caller, or by itself"),
+    ]
+
+    def __init__(self, store: Store, window: float = 30.0, *, id: str | None = None) -> None:
+        super().__init__(store, id=id)
+        self.sort_key = "self"
+        self.window = window
+        self.label: str | None = None
+        self.fold_glue = True
+        self._counts = HotCounts(store.table, self.fold_glue)
+
+    def set_window(self, seconds: float) -> None:
+        """Look at the last ``seconds``."""
+        self.window = seconds
+        self._recount()
+
+    def set_label(self, label: str | None) -> None:
+        """Look at one target only; ``None`` for all."""
+        self.label = label
+        self._recount()
+
+    def next_label(self) -> None:
+        """All targets, then each of them in turn."""
+        labels = [None, *sorted(self.store.targets)]
+        at = labels.index(self.label) if self.label in labels else 0
+        self.set_label(labels[(at + 1) % len(labels)])
+
+    def action_toggle_glue(self) -> None:
+        """Count interpreter glue for the function that it runs, or as functions of its own."""
+        self.fold_glue = not self.fold_glue
+        self._counts = HotCounts(self.store.table, self.fold_glue)
+        self._recount()
+
+    def _recount(self) -> None:
+        self.update_data()
+        self.describe()
+        self.redraw()
+
+    def data_revision(self) -> object:
+        return self.store.ring.revision
+
+    def update_data(self) -> None:
+        ring = self.store.ring
+        last = ring.last_time
+        start = None if last is None else last - self.window
+        labels = None if self.label is None else frozenset((self.label,))
+        self.update_items(self._counts.update(ring.fold(Filter(start=start, labels=labels))))
+
+    def describe(self) -> None:
+        weight = self._counts.weight
+        parts = [f"{count(weight)} samples in {span(self.window)}"]
+        parts.append("all targets" if self.label is None else self.label)
+        if self.pattern is not None:
+            own = sum(spot.self_weight for spot in self.shown)
+            share = percent(100 * own / weight if weight else None)
+            parts.append(f"/{self.pattern.pattern}/ {share}% of self")
+        parts.append("glue folded" if self.fold_glue else "glue shown")
+        while len(parts) > 1 and len(" · ".join(parts)) > self.size.width - len(self.NAME) - 6:
+            parts.pop()
+        self.set_state(" · ".join(parts))
+
+    def identity(self, item: Hotspot) -> tuple[str, str]:
+        return item.frame.symbol, item.frame.object
+
+    def filter_text(self, item: Hotspot) -> str:
+        return f"{item.frame.symbol} {item.frame.object}"
+
+    def sort_value(self, item: Hotspot, key: str) -> float | str | None:
+        match key:
+            case "self" | "samples":
+                return item.self_weight
+            case "total":
+                return item.total
+            case "kind":
+                return float(item.frame.kind)
+            case "object":
+                return item.frame.object
+            case _:
+                return item.frame.symbol
+
+    def row(self, item: Hotspot) -> Row:
+        weight = self._counts.weight or 1
+        mark, style = KINDS.get(item.frame.kind, ("", ""))
+        return {
+            "self": Cell(percent(100 * item.self_weight / weight), "bold"),
+            "total": Cell(percent(100 * item.total / weight)),
+            "samples": Cell(count(item.self_weight)),
+            "kind": Cell(mark, style),
+            "symbol": Cell(item.frame.symbol),
+            "object": Cell(_OBJECTS.get(item.frame.object, item.frame.object), "dim"),
+        }
+
+    def empty_text(self, width: int) -> list[str]:
+        if self.pattern is not None:
+            return ["nothing matches the filter"]
+        return [f"no samples {'yet' if self.label is None else f'of {safe_text(self.label)} here'}"]
