@@ -26,7 +26,7 @@ class Layout:
     rows: tuple[tuple[Box, ...], ...]
     zoom: int
     pruned: int
-    """Boxes (with all that is above them) left out because they are too narrow."""
+    """Children of drawn boxes that are not drawn, too narrow or without weight by now."""
 
     def at(self, row: int, x: float) -> Box | None:
         """The box at a cell, or None."""
@@ -58,22 +58,23 @@ def layout(
     pruned = 0
     if total[zoom] > 0:
         scale = width / total[zoom]
+        least = max(min_width / scale, 1)
         level = [(zoom, 0.0)]
         row = len(ancestors)
         while level and row <= last:
             boxes: list[Box] = []
-            below: list[tuple[int, float]] = []
             for node, x in level:
+                at = 0
                 for child in tree.children(node):
-                    wide = total[child] * scale
-                    if wide >= min_width:
-                        boxes.append(Box(child, row, x, x + wide))
-                        below.append((child, x))
-                    elif wide:
+                    weight = total[child]
+                    if weight >= least:
+                        left = x + at * scale
+                        boxes.append(Box(child, row, left, left + weight * scale))
+                    else:
                         pruned += 1
-                    x += wide
+                    at += weight
             if boxes:
                 rows.append(boxes)
-            level = below
+            level = [(box.node, box.x0) for box in boxes]
             row += 1
     return Layout(tuple(map(tuple, rows)), zoom, pruned)

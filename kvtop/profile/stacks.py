@@ -39,6 +39,8 @@ class StackTable:
     def __init__(self) -> None:
         self.generation = 0
         """Moves when ids may have been forgotten: cached ids must then be dropped."""
+        self.glue: set[int] = set()
+        """Ids of the frames of kind GLUE, which most views leave out."""
         self._next_frame = 0
         self._next_stack = 0
         self._memo: dict[tuple[str, str], int] = {}
@@ -79,6 +81,8 @@ class StackTable:
             self._next_frame += 1
             self._frames[frame_id] = frame
             self._frame_ids[frame] = frame_id
+            if frame.kind is Kind.GLUE:
+                self.glue.add(frame_id)
         self._frame_stamp[frame_id] = self.generation
         return frame_id
 
@@ -154,6 +158,7 @@ class StackTable:
         for frame in [f for f in self._frames if f not in used and self._frame_stamp[f] < present]:
             del self._frame_ids[self._frames.pop(frame)]
             del self._frame_stamp[frame]
+            self.glue.discard(frame)
         self._memo.clear()
         held = {f for stack in holders for f in self._stacks[stack]}
         self._limit = max(len(holders), len(held)) + _SPARE

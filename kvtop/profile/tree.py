@@ -7,7 +7,7 @@ The tree follows a fold by differences, so a refresh costs what changed, not wha
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kvtop.profile.frames import Frame, Kind
@@ -62,7 +62,7 @@ class CallTree:
         self.depth = [0]
         self._frame = [Frame("all", "", Kind.GROUP)]
         self._children: list[dict[int, int] | None] = [None]
-        self._ordered: dict[int, tuple[int, ...]] = {}
+        self._ordered: dict[int, list[int]] = {}
         self._group_keys: dict[str, int] = {}
         self._leaf: dict[str, dict[int, int]] = {}
         self._limit = _SPARE
@@ -100,18 +100,22 @@ class CallTree:
         self._apply(group, counts)
         self._tidy()
 
-    def children(self, node: int) -> tuple[int, ...]:
+    def children(self, node: int) -> Sequence[int]:
         """Children in name order, those that have lost all weight included."""
+        below = self._children[node]
+        if below is None:
+            return ()
         known = self._ordered.get(node)
         if known is None:
-            frames = self._frame
-            known = self._ordered[node] = tuple(
-                sorted(
-                    (self._children[node] or {}).values(),
-                    key=lambda n: (frames[n].symbol, frames[n].object, frames[n].file),
-                )
-            )
+            known = list(below.values())
+            if len(known) > 1:
+                known.sort(key=self._name)
+                self._ordered[node] = known
         return known
+
+    def _name(self, node: int) -> tuple[str, str, str]:
+        frame = self._frame[node]
+        return frame.symbol, frame.object, frame.file
 
     def path(self, node: int) -> list[int]:
         """Nodes from the root down to ``node``, both included."""
@@ -164,15 +168,12 @@ class CallTree:
             return
         fold = self._folds.setdefault(group, {})
         leaves = self._leaf.setdefault(group, {})
-        total, parent, own = self.total, self.parent, self.self_weight
+        changed: dict[int, int] = {}
         for stack, change in delta.items():
             node = leaves.get(stack, -1)
             if node < 0:
                 node = leaves[stack] = self._insert(group, stack)
-            own[node] += change
-            while node >= 0:
-                total[node] += change
-                node = parent[node]
+            changed[node] = changed.get(node, 0) + change
             weight = fold.get(stack, 0) + change
             if weight:
                 fold[stack] = weight
@@ -180,33 +181,50 @@ class CallTree:
                 del fold[stack], leaves[stack]
         if not fold:
             del self._folds[group], self._leaf[group]
+        self._spread(changed)
         self.revision += 1
+
+    def _spread(self, changed: Mapping[int, int]) -> None:
+        """Add changes of own weights, and of the totals above them."""
+        total, parent, own = self.total, self.parent, self.self_weight
+        for node, change in changed.items():
+            own[node] += change
+        if len(changed) * 8 > len(total):
+            # Children have greater ids than their parents: one pass from the end sums all up.
+            total[:] = own
+            for node in range(len(total) - 1, 0, -1):
+                total[parent[node]] += total[node]
+            return
+        for node, change in changed.items():
+            while node >= 0:
+                total[node] += change
+                node = parent[node]
 
     def _insert(self, group: str, stack: int) -> int:
         """The node at the end of the stack's path, made where it is missing."""
         node = self._group_node(group) if group else ROOT
         children = self._children
-        for key in self._keys(stack):
+        frame = self.table.frame
+        keys = iter(self._keys(stack))
+        for key in keys:
             below = children[node]
-            if below is None:
-                below = children[node] = {}
-            child = below.get(key, -1)
-            if child < 0:
-                child = self._new(node, key, self.table.frame(key))
+            if below is None or (child := below.get(key, -1)) < 0:
+                node = self._new(node, key, frame(key))
+                break
             node = child
+        for key in keys:
+            node = self._new(node, key, frame(key))
         return node
 
-    def _keys(self, stack: int) -> list[int]:
+    def _keys(self, stack: int) -> Sequence[int]:
         """Frame ids of a stack as a path under the options."""
-        frame = self.table.frame
-        keys = list(self.table.frames(stack))
-        if self.options.fold_glue:
-            keys = [k for k in keys if frame(k).kind is not Kind.GLUE]
+        keys: Sequence[int] = self.table.frames(stack)
+        glue = self.table.glue
+        if self.options.fold_glue and not glue.isdisjoint(keys):
+            keys = [k for k in keys if k not in glue]
         if self.options.fold_recursion:
             keys = [k for at, k in enumerate(keys) if at == 0 or k != keys[at - 1]]
-        if self.options.inverted:
-            keys.reverse()
-        return keys
+        return keys[::-1] if self.options.inverted else keys
 
     def _group_node(self, group: str) -> int:
         key = self._group_keys.setdefault(group, -1 - len(self._group_keys))
@@ -225,9 +243,11 @@ class CallTree:
         self._children.append(None)
         below = self._children[parent]
         if below is None:
-            below = self._children[parent] = {}
-        below[key] = node
-        self._ordered.pop(parent, None)
+            self._children[parent] = {key: node}
+        else:
+            below[key] = node
+            if parent in self._ordered:
+                del self._ordered[parent]
         return node
 
     def _tidy(self) -> None:
