@@ -22,21 +22,16 @@ Help = tuple[str, str]
 """A key as people read it, and what it does."""
 
 
-class Pane(ScrollView, can_focus=True):
-    """A bordered pane over one part of the store, drawn line by line.
+class LineWidget(ScrollView, can_focus=True):
+    """A bordered widget that draws itself line by line in ``draw``.
 
-    A subclass names its data's ``data_revision`` and draws itself in ``draw``; both are called
-    often, so the first must be cheap and the second runs only when data, size, scroll position
-    or theme moved. Only lines that differ from the last drawing reach the terminal.
+    ``draw`` runs only when ``redraw`` was called or size, scroll position, focus or theme moved,
+    and only lines that differ from the last drawing reach the terminal.
     """
 
     NAME: ClassVar[str] = ""
-    COLLECTORS: ClassVar[tuple[str, ...]] = ()
-    """Names of the collectors whose sentence this pane shows when they cannot work."""
-    FILTERABLE: ClassVar[bool] = False
-    """Whether ``set_filter`` means something here."""
     KEYS_HELP: ClassVar[list[Help]] = []
-    """Keys of this pane, for the help screen."""
+    """Keys of this widget, for the help screen."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "pane--dim",
@@ -55,7 +50,7 @@ class Pane(ScrollView, can_focus=True):
         "pane--bold",
     }
     DEFAULT_CSS = """
-    Pane {
+    LineWidget {
         border: round $panel-lighten-2;
         border-title-color: $foreground;
         border-title-style: bold;
@@ -117,46 +112,21 @@ class Pane(ScrollView, can_focus=True):
     }
     """
 
-    def __init__(self, store: Store, *, id: str | None = None, classes: str | None = None) -> None:
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
-        self.store = store
         self.border_title = Content(self.NAME)
-        self._seen: object = None
         self._strips: list[Strip] = []
         self._key: object = None
         self._version = 0
         self._state = ""
         self._paints: dict[str, Style] = {}
 
-    # What a subclass gives
-
-    def data_revision(self) -> object:
-        """A value that differs from the last one exactly when there is something new to draw."""
-        raise NotImplementedError
-
-    def update_data(self) -> None:
-        """Derive what ``draw`` needs from the store; called when the revision moved."""
-
-    def describe(self) -> None:
-        """Put the state into the border's subtitle; called when data or size moved."""
-
     def draw(self, width: int, height: int) -> list[Strip]:
         """The visible lines, top to bottom; missing ones at the end are blank."""
         raise NotImplementedError
 
-    def set_filter(self, pattern: re.Pattern[str] | None) -> None:
-        """Show only what matches; panes that are not ``FILTERABLE`` have nothing to filter."""
-
-    # What the application calls
-
-    def refresh_data(self) -> None:
-        """Redraw if the data moved since the last call."""
-        revision = self.data_revision(), tuple(self.store.health(c) for c in self.COLLECTORS)
-        if revision != self._seen:
-            self._seen = revision
-            self.update_data()
-            self.describe()
-            self.redraw()
+    def describe(self) -> None:
+        """Put the state into the border's subtitle; called when data or size moved."""
 
     # Drawing
 
@@ -195,10 +165,6 @@ class Pane(ScrollView, can_focus=True):
         super().notify_style_update()
         self._key = None
         self._paints.clear()
-
-    def on_mount(self) -> None:
-        """Show what the store already holds."""
-        self.refresh_data()
 
     def on_resize(self, event: events.Resize) -> None:
         """Sizes decide which columns fit."""
@@ -244,6 +210,47 @@ class Pane(ScrollView, can_focus=True):
         if text != self._state:
             self._state = text
             self.border_subtitle = Content(text)
+
+
+class Pane(LineWidget):
+    """A widget over one part of the store.
+
+    A subclass names its data's ``data_revision``, which must be cheap, derives what it shows in
+    ``update_data`` and draws it in ``draw``.
+    """
+
+    COLLECTORS: ClassVar[tuple[str, ...]] = ()
+    """Names of the collectors whose sentence this pane shows when they cannot work."""
+    FILTERABLE: ClassVar[bool] = False
+    """Whether ``set_filter`` means something here."""
+
+    def __init__(self, store: Store, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.store = store
+        self._seen: object = None
+
+    def data_revision(self) -> object:
+        """A value that differs from the last one exactly when there is something new to draw."""
+        raise NotImplementedError
+
+    def update_data(self) -> None:
+        """Derive what ``draw`` needs from the store; called when the revision moved."""
+
+    def set_filter(self, pattern: re.Pattern[str] | None) -> None:
+        """Show only what matches; panes that are not ``FILTERABLE`` have nothing to filter."""
+
+    def refresh_data(self) -> None:
+        """Redraw if the data moved since the last call."""
+        revision = self.data_revision(), tuple(self.store.health(c) for c in self.COLLECTORS)
+        if revision != self._seen:
+            self._seen = revision
+            self.update_data()
+            self.describe()
+            self.redraw()
+
+    def on_mount(self) -> None:
+        """Show what the store already holds."""
+        self.refresh_data()
 
     def complaint(self) -> str:
         """The sentence of the first collector that does not work fully, or ''."""

@@ -1,0 +1,502 @@
+"""The flamegraph widget: a call tree as rows of boxes, with selection, zoom and search."""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar
+
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Size
+from textual.message import Message
+from textual.strip import Strip
+
+from kvtop.profile.frames import Frame, Kind
+from kvtop.profile.layout import Box
+from kvtop.profile.stacks import StackTable
+from kvtop.profile.tree import CallTree, TreeOptions
+from kvtop.widgets.base import Help, LineWidget
+from kvtop.widgets.figures import percent
+from kvtop.widgets.flame_colours import COMPONENTS, Palette
+from kvtop.widgets.flame_labels import shorten
+from kvtop.widgets.flame_rows import Look, draw_plain_row, draw_row
+from kvtop.widgets.flame_state import FlameState, Groups
+from kvtop.widgets.line import Piece, clip_middle, width_of
+
+KIND_NAMES = {
+    Kind.PYTHON: "Python",
+    Kind.NATIVE: "native",
+    Kind.KERNEL: "kernel",
+    Kind.GLUE: "interpreter glue",
+    Kind.UNKNOWN: "unknown",
+    Kind.GROUP: "group",
+}
+
+
+class Flamegraph(LineWidget):
+    """Boxes for call paths; the lines below say what the box under cursor or mouse is."""
+
+    NAME = "Flamegraph"
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        *COMPONENTS.values(),
+        "flame--selected",
+        "flame--match",
+    }
+    DEFAULT_CSS = """
+    Flamegraph {
+        & > .flame--python { background: $warning; }
+        & > .flame--native { background: $primary; }
+        & > .flame--kernel { background: $error; }
+        & > .flame--glue { background: $success; }
+        & > .flame--unknown { background: $foreground-darken-3; }
+        & > .flame--group { background: $panel-lighten-1; }
+        & > .flame--selected { color: $background; background: $foreground; text-style: bold; }
+        & > .flame--match { color: $background; background: $accent; text-style: bold; }
+        &:ansi {
+            & > .flame--python { background: ansi_yellow; }
+            & > .flame--native { background: ansi_cyan; }
+            & > .flame--kernel { background: ansi_bright_red; }
+            & > .flame--glue { background: ansi_green; }
+            & > .flame--unknown { background: ansi_white; }
+            & > .flame--group { background: ansi_white; }
+            & > .flame--selected {
+                color: ansi_default;
+                background: ansi_default;
+                text-style: bold reverse;
+            }
+            & > .flame--match {
+                color: ansi_black;
+                background: ansi_bright_magenta;
+                text-style: bold underline;
+            }
+        }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "move_up", "up", show=False),
+        Binding("down", "move_down", "down", show=False),
+        Binding("left", "sibling(-1)", "left", show=False),
+        Binding("right", "sibling(1)", "right", show=False),
+        Binding("pageup", "page(-1)", "page up", show=False),
+        Binding("pagedown", "page(1)", "page down", show=False),
+        Binding("enter", "zoom", "zoom", show=False),
+        Binding("backspace", "zoom_out", "zoom out", show=False),
+        Binding("u", "reset", "reset zoom", show=False),
+        Binding("n", "match(1)", "next match", show=False),
+        Binding("N", "match(-1)", "previous match", show=False),
+        Binding("i", "invert", "upside down", show=False),
+        Binding("r", "reverse", "callers first", show=False),
+        Binding("g", "glue", "glue", show=False),
+        Binding("R", "recursion", "fold recursion", show=False),
+        Binding("y", "copy_name", "copy name", show=False),
+    ]
+    KEYS_HELP: ClassVar[list[Help]] = [
+        ("↑ ↓ ← →", "to the caller, the widest callee, the boxes beside"),
+        ("enter, click", "zoom into the box"),
+        ("esc, backspace", "zoom out"),
+        ("u", "everything at full width again"),
+        ("/ n N", "search by regex, next and previous match"),
+        ("i", "upside down: root at the bottom"),
+        ("r", "reverse: functions that ran first, then their callers"),
+        ("g", "show or fold the interpreter's own frames"),
+        ("R", "show or fold recursion"),
+        ("y", "copy the function's name"),
+    ]
+
+    class ZoomedOut(Message):
+        """Zoom out was asked for where nothing was zoomed."""
+
+    def __init__(self, table: StackTable, unit: str = "samples", *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.state = FlameState(table)
+        self.unit = unit
+        self.caption = ""
+        self.flame = False
+        """Root at the bottom."""
+        self.hovered: int | None = None
+        self._palette: Palette | None = None
+        self._rows: dict[int, Strip] = {}
+
+    # Data
+
+    def set_counts(self, counts: dict[int, int], table: StackTable, caption: str = "") -> None:
+        """Show a fold (stack id -> weight) of the table; selection and zoom stay."""
+        self.set_groups({"": counts}, table, caption)
+
+    def set_groups(self, groups: Groups, table: StackTable, caption: str = "") -> None:
+        """Show several folds, each under a box with its name."""
+        if table is not self.state.table:
+            self.state = FlameState(table, self.state.options)
+        epoch = self.state.tree.epoch
+        moved = self.state.set_groups(groups)
+        if self.state.tree.epoch != epoch:
+            self.hovered = None
+        self._say(caption)
+        if moved:
+            self._changed()
+
+    def set_tree(self, tree: CallTree, caption: str = "") -> None:
+        """Show a call tree; its options are its maker's business."""
+        self.state.set_tree(tree)
+        self._say(caption)
+        self._changed()
+
+    def _say(self, caption: str) -> None:
+        self.caption = caption
+        self.set_state(caption)
+
+    def _changed(self) -> None:
+        """Boxes moved: lay out and draw anew."""
+        self._rows.clear()
+        width = self.size.width
+        if width:
+            self.state.lay_out(width)
+            self.state.ensure_drawn()
+            self._fit_height()
+        self.redraw()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """The width decides the layout."""
+        self._changed()
+        if self.flame:
+            self.scroll_to(y=self.max_scroll_y, animate=False)
+
+    def notify_style_update(self) -> None:
+        """Theme or focus changed: colours are old."""
+        super().notify_style_update()
+        self._palette = None
+        self._rows.clear()
+
+    # Drawing
+
+    @property
+    def foot(self) -> int:
+        """Lines below the boxes: details in two lines, the legend in one; fewer where it is low."""
+        return 3 if self.size.height >= 14 else 2 if self.size.height >= 8 else 1
+
+    @property
+    def room(self) -> int:
+        """Lines that boxes can take."""
+        return max(1, self.size.height - self.foot)
+
+    def _fit_height(self) -> None:
+        rows = max(len(self.state.layout.rows), self.room)
+        size = Size(self.size.width, rows + self.foot)
+        if size != self.virtual_size:
+            self.virtual_size = size
+
+    def _row_at(self, y: int) -> int:
+        """The row of boxes at a line of the widget."""
+        line = y + self.scroll_offset.y
+        if not self.flame:
+            return line
+        return max(len(self.state.layout.rows), self.room) - 1 - line
+
+    def draw(self, width: int, height: int) -> list[Strip]:
+        if self.state.lay_out(width):
+            self._rows.clear()
+        lines = [self._row_strip(self._row_at(y), width) for y in range(self.room)]
+        if not self.state.tree.weight:
+            lines[0] = self.line([(f"no {self.unit} here yet", self.paint("dim"))])
+        foot = [self._details(width), self._numbers(width), self._legend(width)]
+        if self.foot == 2:
+            foot = [self._details(width), self._numbers(width)]
+        elif self.foot == 1:
+            foot = [self._details(width)]
+        return lines + foot
+
+    @property
+    def palette(self) -> Palette:
+        """Colours of the present theme."""
+        if self._palette is None:
+            bases = {
+                kind: self.get_component_styles(name).background
+                for kind, name in COMPONENTS.items()
+            }
+            app = self.app
+            mono = app.no_color and app.native_ansi_color
+            self._palette = Palette(bases, self.background_colors[1], mono)
+        return self._palette
+
+    def _row_strip(self, row: int, width: int) -> Strip:
+        boxes = self.state.layout.rows[row] if 0 <= row < len(self.state.layout.rows) else ()
+        if not boxes:
+            return self.blank()
+        depth = self.state.tree.depth
+        marked = {self.state.selected, -1 if self.hovered is None else self.hovered}
+        if any(node >= 0 and depth[node] == row for node in marked):
+            return self._draw_row(boxes, width)
+        strip = self._rows.get(row)
+        if strip is None:
+            strip = self._rows[row] = self._draw_row(boxes, width)
+        return strip
+
+    def _draw_row(self, boxes: tuple[Box, ...], width: int) -> Strip:
+        draw = draw_plain_row if self.palette.mono else draw_row
+        return draw(boxes, width, self._look, self._label, self.rich_style)
+
+    def _look(self, node: int) -> Look:
+        state = self.state
+        palette = self.palette
+        if node == state.selected:
+            return self._component_look("flame--selected")
+        if node in state.matches.nodes:
+            return self._component_look("flame--match")
+        mood = ""
+        if node == self.hovered:
+            mood = "bright"
+        elif state.pattern is not None or state.tree.depth[node] < state.tree.depth[state.zoom]:
+            mood = "faded"
+        return palette.look(state.tree.frame(node), mood)
+
+    def _component_look(self, component: str) -> Look:
+        style = self._paint(component)
+        if self.palette.mono:
+            return Look(style + Style(color="default", bgcolor="default"), None)
+        fill = style.bgcolor
+        if style.reverse:
+            return Look(style, None)
+        return Look(style, fill)
+
+    def _label(self, node: int, width: int) -> str:
+        frame = self.state.tree.frame(node)
+        if node == 0:
+            return shorten(f"all · {self.state.tree.weight:,} {self.unit}", width)
+        if frame.kind is Kind.PYTHON and frame.object:
+            longer = f"{frame.symbol}  {place(frame)}"
+            if width_of(longer) <= width:
+                return longer
+        return shorten(frame.symbol, width)
+
+    def _shown(self) -> int:
+        """The box that the details speak of."""
+        return self.state.selected if self.hovered is None else self.hovered
+
+    def _details(self, width: int) -> Strip:
+        node = self._shown()
+        frame = self.state.tree.frame(node)
+        dim = self.paint("dim")
+        if node == 0:
+            return self.line([("all", self.paint("bold")), (f"  {self.caption}", dim)])
+        where = "  ".join(
+            part for part in (KIND_NAMES[frame.kind], place(frame, full=True)) if part
+        )
+        room = max(width // 2, width - width_of(where) - 3)
+        pieces: list[Piece] = [(clip_middle(frame.symbol, room), self.paint("bold")), ("  ", dim)]
+        used = sum(width_of(text) for text, _ in pieces)
+        pieces.append((clip_middle(where, width - used), dim))
+        if self.foot == 1:
+            total = self.state.tree.total[node]
+            share = f"{percent(self._share(total))}%  "
+            pieces.insert(0, (share, self.paint("accent")))
+        return self.line(pieces)
+
+    def _share(self, weight: int) -> float:
+        whole = self.state.tree.weight
+        return 100 * weight / whole if whole else 0.0
+
+    def _numbers(self, width: int) -> Strip:
+        tree = self.state.tree
+        node = self._shown()
+        dim, null = self.paint("dim"), self.paint("")
+        total, own = tree.total[node], tree.self_weight[node]
+        pieces: list[Piece] = [
+            ("total ", dim),
+            (f"{total:,} ({percent(self._share(total))}%)", null),
+            ("   self ", dim),
+            (f"{own:,} ({percent(self._share(own))}%)", null),
+        ]
+        parent = tree.parent[node]
+        if parent >= 0 and tree.total[parent]:
+            share = percent(100 * total / tree.total[parent])
+            pieces += [("   of parent ", dim), (f"{share}%", null)]
+        pieces.append((f"   {self.unit}", dim))
+        if self.state.pattern is not None:
+            matched = self.state.matches.weight
+            pieces += [
+                ("   matched ", dim),
+                (f"{percent(self._share(matched))}%", self.paint("accent")),
+            ]
+        while sum(width_of(text) for text, _ in pieces) > width and len(pieces) > 2:
+            pieces.pop()
+        return self.line(pieces)
+
+    def _legend(self, width: int) -> Strip:
+        pieces: list[Piece] = []
+        for kind in (Kind.PYTHON, Kind.NATIVE, Kind.KERNEL, Kind.GLUE):
+            if kind is Kind.GLUE and self.state.options.fold_glue:
+                continue
+            name = KIND_NAMES[kind]
+            frame = Frame(name, "", kind)
+            pieces += [(f" {name} ", self.palette.look(frame).style), (" ", self.paint(""))]
+        modes = []
+        options = self.state.options
+        if options.inverted:
+            modes.append("callers first")
+        modes.append("glue folded" if options.fold_glue else "glue shown")
+        if options.fold_recursion:
+            modes.append("recursion folded")
+        if self.state.zoom:
+            modes.append("zoomed, esc goes back")
+        if self.state.layout.pruned:
+            modes.append(f"{self.state.layout.pruned:,} too narrow to draw")
+        used = sum(width_of(text) for text, _ in pieces)
+        while modes and used + 1 + len(" · ".join(modes)) > width:
+            modes.pop()
+        pieces.append((" " + " · ".join(modes), self.paint("dim")))
+        return self.line(pieces)
+
+    # Keys
+
+    def _moved(self) -> None:
+        """The selection moved: show it, draw the rows that it left and came to."""
+        self.hovered = None
+        self._show_selected()
+        self.redraw()
+
+    def _show_selected(self) -> None:
+        row = self.state.row
+        line = row
+        if self.flame:
+            line = max(len(self.state.layout.rows), self.room) - 1 - row
+        top = self.scroll_offset.y
+        if line < top:
+            self.scroll_to(y=line, animate=False)
+        elif line >= top + self.room:
+            self.scroll_to(y=line - self.room + 1, animate=False)
+
+    def action_move_up(self) -> None:
+        """To the box above."""
+        if self.flame:
+            self.state.to_child()
+        else:
+            self.state.to_parent()
+        self._moved()
+
+    def action_move_down(self) -> None:
+        """To the box below."""
+        if self.flame:
+            self.state.to_parent()
+        else:
+            self.state.to_child()
+        self._moved()
+
+    def action_sibling(self, step: int) -> None:
+        """To the box beside."""
+        self.state.to_sibling(step)
+        self._moved()
+
+    def action_page(self, step: int) -> None:
+        """Scroll the depth by a page."""
+        self.scroll_to(y=self.scroll_offset.y + step * (self.room - 1), animate=False)
+
+    def action_zoom(self) -> None:
+        """Give the selected box the whole width."""
+        self.state.zoom_to(self.state.selected)
+        self._zoomed()
+
+    def action_zoom_out(self) -> None:
+        """Back to the zoom before."""
+        if self.state.zoom_out():
+            self._zoomed()
+        else:
+            self.post_message(self.ZoomedOut())
+
+    def action_reset(self) -> None:
+        """Everything at full width again."""
+        self.state.reset()
+        self._zoomed()
+
+    def _zoomed(self) -> None:
+        self.hovered = None
+        self._changed()
+        self._show_selected()
+
+    def action_match(self, step: int) -> None:
+        """Select the next box that matches the search."""
+        if self.state.next_match(step):
+            self._moved()
+
+    def search(self, pattern: re.Pattern[str] | None) -> None:
+        """Mark what matches; ``None`` ends the search."""
+        self.state.search(pattern)
+        self._rows.clear()
+        self.redraw()
+
+    def action_invert(self) -> None:
+        """Turn it upside down."""
+        self.flame = not self.flame
+        self._changed()
+        self.scroll_to(y=self.max_scroll_y if self.flame else 0, animate=False)
+
+    def _set_options(self, options: TreeOptions) -> None:
+        self.hovered = None
+        self.state.set_options(options)
+        self._changed()
+
+    def action_reverse(self) -> None:
+        """Functions that ran first and their callers below, or the usual way again."""
+        o = self.state.options
+        self._set_options(TreeOptions(not o.inverted, o.fold_glue, o.fold_recursion))
+
+    def action_glue(self) -> None:
+        """Show or fold the interpreter's own frames."""
+        o = self.state.options
+        self._set_options(TreeOptions(o.inverted, not o.fold_glue, o.fold_recursion))
+
+    def action_recursion(self) -> None:
+        """Show or fold recursion."""
+        o = self.state.options
+        self._set_options(TreeOptions(o.inverted, o.fold_glue, not o.fold_recursion))
+
+    def action_copy_name(self) -> None:
+        """Copy the selected function's name to the clipboard (OSC 52)."""
+        name = self.state.tree.frame(self.state.selected).symbol
+        self.app.copy_to_clipboard(name)
+        self.notify("name copied", timeout=2)
+
+    # Mouse
+
+    def _node_at(self, x: int, y: int) -> int | None:
+        if not 0 <= y < self.room:
+            return None
+        layout_ = self.state.layout
+        row = self._row_at(y)
+        box = layout_.at(row, x + 0.5) or layout_.at(row, x + 0.1) or layout_.at(row, x + 0.9)
+        return box.node if box is not None else None
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """The details follow the mouse."""
+        offset = event.get_content_offset(self)
+        node = None if offset is None else self._node_at(offset.x, offset.y)
+        if node != self.hovered:
+            self.hovered = node
+            self.redraw()
+
+    def on_leave(self, event: events.Leave) -> None:
+        """Back to the selected box."""
+        if self.hovered is not None:
+            self.hovered = None
+            self.redraw()
+
+    def on_click(self, event: events.Click) -> None:
+        """Zoom into the box; a click on the zoomed box goes back."""
+        offset = event.get_content_offset(self)
+        node = None if offset is None else self._node_at(offset.x, offset.y)
+        if node is None:
+            return
+        self.state.select(node)
+        if node == self.state.zoom:
+            self.state.zoom_out()
+        else:
+            self.state.zoom_to(node)
+        self._zoomed()
+
+
+def place(frame: Frame, full: bool = False) -> str:
+    """Where a frame's code is: ``file:line`` or the object; '' where unknown."""
+    if not frame.file:
+        return frame.object
+    name = frame.file if full else frame.object
+    return f"{name}:{frame.line}" if frame.line else name

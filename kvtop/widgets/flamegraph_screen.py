@@ -1,0 +1,212 @@
+"""The flamegraph over the whole screen: window, grouping, search, freeze, saving."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.widgets import Footer
+
+from kvtop.profile.ring import Filter, GroupKey
+from kvtop.profile.text import safe_text
+from kvtop.store import Store
+from kvtop.widgets.base import Help
+from kvtop.widgets.figures import clock, span
+from kvtop.widgets.flame_state import Groups
+from kvtop.widgets.flamegraph import Flamegraph
+from kvtop.widgets.help import HelpScreen
+from kvtop.widgets.prompt import Pattern, PromptScreen
+
+Source = Callable[[float, GroupKey | None], Groups]
+"""(seconds, grouping) -> folds of the last seconds; one group named '' where not grouped."""
+
+WINDOWS = (5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+_GROUPINGS: tuple[GroupKey | None, ...] = (
+    None,
+    GroupKey.LABEL,
+    GroupKey.ROLE,
+    GroupKey.THREAD,
+    GroupKey.PROCESS,
+)
+
+
+class FlamegraphScreen(Screen[None]):
+    """The past ``window`` seconds of the ring as a flamegraph; it follows new samples until frozen.
+
+    ``label`` limits it to one target. ``save`` is called by the key ``s``. ``source`` stands in
+    for the store's ring.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "back", "back"),
+        Binding("f", "close", "close", show=False),
+        Binding("slash", "search", "search", key_display="/"),
+        Binding("space", "freeze", "freeze"),
+        Binding("plus,equals_sign", "window(1)", "window +", key_display="+"),
+        Binding("minus", "window(-1)", "window -", key_display="-"),
+        Binding("t", "group", "group by"),
+        Binding("s", "save", "save SVG"),
+        Binding("question_mark", "help", "help", key_display="?"),
+        # Keys of the main screen that must not reach it from here.
+        Binding("k", "flame('move_up')", "up", show=False),
+        Binding("j", "flame('move_down')", "down", show=False),
+        Binding("h", "flame('sibling(-1)')", "left", show=False),
+        Binding("l", "flame('sibling(1)')", "right", show=False),
+        Binding("p", "flame('move_up')", "caller", show=False),
+    ]
+    KEYS_HELP: ClassVar[list[Help]] = [
+        ("space", "freeze, or follow the newest samples again"),
+        ("+ -", "longer or shorter window"),
+        ("t", "group by target, role, thread, process, or not at all"),
+        ("s", "save as interactive SVG"),
+        ("esc", "zoom out, then back to the main screen"),
+    ]
+    DEFAULT_CSS = """
+    FlamegraphScreen {
+        & > Flamegraph { height: 1fr; }
+    }
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        window: float = 30.0,
+        *,
+        label: str | None = None,
+        save: Callable[[], object] | None = None,
+        source: Source | None = None,
+        live: bool = True,
+    ) -> None:
+        super().__init__()
+        self.store = store
+        self.window = window
+        self.label = label
+        self.live = live
+        self.grouping: GroupKey | None = None
+        self._save = save
+        self._source = source or self._ring
+        self._frozen_at: float | None = None
+        self._seen: object = None
+
+    def compose(self) -> ComposeResult:
+        yield Flamegraph(self.store.table, id="flamegraph")
+        yield Footer(show_command_palette=False)
+
+    @property
+    def flamegraph(self) -> Flamegraph:
+        """The widget."""
+        return self.query_one(Flamegraph)
+
+    def on_mount(self) -> None:
+        """Show the window as it is now."""
+        if not self.live:
+            self._frozen_at = self.store.ring.last_time
+        self.flamegraph.focus()
+        self._load()
+
+    # Data
+
+    def _ring(self, seconds: float, grouping: GroupKey | None) -> Groups:
+        ring = self.store.ring
+        end = self._frozen_at if self._frozen_at is not None else ring.last_time
+        labels = None if self.label is None else frozenset((self.label,))
+        filter = Filter(start=None if end is None else end - seconds, end=end, labels=labels)
+        if grouping is None:
+            return {"": ring.fold(filter)}
+        return ring.fold_by(filter, grouping)
+
+    def refresh_data(self) -> None:
+        """Follow the newest samples, unless frozen; called on every tick."""
+        if self.live and self.store.ring.revision != self._seen:
+            self._load()
+
+    def _load(self) -> None:
+        self._seen = self.store.ring.revision
+        groups = self._source(self.window, self.grouping)
+        weight = sum(sum(counts.values()) for counts in groups.values())
+        self.flamegraph.set_groups(groups, self.store.table, self._caption(weight))
+
+    def _caption(self, weight: int) -> str:
+        parts = []
+        stats = self.store.pipeline
+        if stats is not None:
+            parts.append(f"{stats.event} @ {stats.frequency} Hz")
+        parts.append(f"{weight:,} samples of {span(self.window)}")
+        parts.append("all targets" if self.label is None else self.label)
+        if self.grouping is not None:
+            parts.append(f"by {self.grouping.value}")
+        if not self.live:
+            until = self._frozen_at
+            at = "" if until is None else f" at {clock(self.store.wall(until))}"
+            parts.append(f"FROZEN{at}")
+        return safe_text(" · ".join(parts))
+
+    # Keys
+
+    def action_back(self) -> None:
+        """End the search, zoom out, or close the screen: the first of these that is there."""
+        graph = self.flamegraph
+        if graph.state.pattern is not None:
+            graph.search(None)
+        else:
+            graph.action_zoom_out()
+
+    def on_flamegraph_zoomed_out(self, event: Flamegraph.ZoomedOut) -> None:
+        """Nothing to zoom out of: back to where one came from."""
+        self.action_close()
+
+    def action_close(self) -> None:
+        """Back to the main screen."""
+        self.dismiss()
+
+    def action_freeze(self) -> None:
+        """Keep what is shown, or follow again."""
+        self.live = not self.live
+        self._frozen_at = None if self.live else self.store.ring.last_time
+        self._load()
+
+    def action_window(self, step: int) -> None:
+        """Look further back, or less far."""
+        if step > 0:
+            self.window = min((w for w in WINDOWS if w > self.window), default=self.window)
+        else:
+            self.window = max((w for w in WINDOWS if w < self.window), default=self.window)
+        self._load()
+
+    def action_group(self) -> None:
+        """Group by the next thing."""
+        at = (_GROUPINGS.index(self.grouping) + 1) % len(_GROUPINGS)
+        self.grouping = _GROUPINGS[at]
+        self._load()
+
+    def action_search(self) -> None:
+        """Type a regex; matches are marked while one types."""
+        graph = self.flamegraph
+        first = graph.state.pattern.pattern if graph.state.pattern is not None else ""
+
+        def changed(pattern: Pattern | None) -> None:
+            graph.search(pattern)
+
+        def done(text: str | None) -> None:
+            if text:
+                graph.action_match(1)
+
+        self.app.push_screen(PromptScreen("Search", first, changed), done)
+
+    def action_save(self) -> None:
+        """Save through the application."""
+        if self._save is not None:
+            self._save()
+
+    async def action_flame(self, action: str) -> None:
+        """Run an action of the flamegraph."""
+        await self.flamegraph.run_action(action)
+
+    def action_help(self) -> None:
+        """Every key of this screen."""
+        rows = [("Flamegraph", key, text) for key, text in Flamegraph.KEYS_HELP]
+        rows += [("Window", key, text) for key, text in self.KEYS_HELP]
+        self.app.push_screen(HelpScreen(rows, "Keys of the flamegraph"))
