@@ -1,19 +1,37 @@
-"""The flamegraph as one offline SVG file."""
+"""The flamegraph as one offline SVG file that can be looked at, searched, and opened again.
+
+The file holds three things: the profile as JSON in ``<metadata>``, a script that draws it to the
+size of the window and answers mouse and keys, and the boxes as plain SVG for viewers that run no
+scripts (the script removes those). Nothing in it refers to anything outside.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from html import escape
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from functools import cache
+from importlib.resources import files
 
-from kvtop.profile.layout import layout
+from kvtop.export.palette import shade, stylesheet
+from kvtop.export.svg_static import HEIGHT_OF_HEAD, ROW, WIDTH, foot_height, static_parts
+from kvtop.profile.frames import Frame, Kind
+from kvtop.profile.preorder import Groups, Preorder, preorder
 from kvtop.profile.stacks import StackTable
-from kvtop.profile.tree import CallTree
+from kvtop.profile.text import safe_text
+
+FORMAT = 1
+_OPEN = '<metadata id="kvtop-profile">'
+_CLOSE = "</metadata>"
 
 
 @dataclass(frozen=True, slots=True)
 class SvgMeta:
-    """What the title and the footer say; texts may be hostile, empty ones are left out."""
+    """What the title and the footer say; texts may be hostile, empty ones are left out.
+
+    ``frequency`` and ``window`` are texts with their units ("99 Hz", "last 30 s"); ``unit`` is
+    the plural of what weights count ("samples", "ms").
+    """
 
     title: str
     command: str = ""
@@ -26,22 +44,127 @@ class SvgMeta:
     unit: str = "samples"
 
 
+class NotOurSvg(ValueError):
+    """The file holds no profile of this program, or a damaged one."""
+
+
 def write_svg(counts: Mapping[int, int], table: StackTable, meta: SvgMeta) -> str:
     """The whole file as text; ``counts`` is a fold (stack id -> weight in ``meta.unit``)."""
-    tree = CallTree(table)
-    tree.update(counts)
-    width, row = 1200, 16
-    plan = layout(tree, width, min_width=0.1)
-    height = (len(plan.rows) + 3) * row
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">']
-    out.append(f'<text x="10" y="14" font-size="12">{escape(meta.title)}</text>')
-    for level in plan.rows:
-        for box in level:
-            y = height - (box.row + 1) * row
-            name = escape(tree.frame(box.node).symbol)
-            out.append(
-                f'<g><title>{name}</title><rect x="{box.x0:.2f}" y="{y}" '
-                f'width="{box.x1 - box.x0:.2f}" height="{row - 1}" fill="#e8a33d"/></g>'
-            )
-    out.append("</svg>\n")
-    return "\n".join(out)
+    return write_svg_groups({"": counts}, table, meta)
+
+
+def write_svg_groups(groups: Groups, table: StackTable, meta: SvgMeta) -> str:
+    """As `write_svg`, with each fold under a box that has the group's name."""
+    safe = SvgMeta(*(safe_text(str(getattr(meta, f.name)), 400) for f in fields(SvgMeta)))
+    whole = preorder(groups, table)
+    shown = preorder(groups, table, fold_glue=True) if table.glue else whole
+    notes = _notes(safe, whole.total[0])
+    rows = max(shown.depth) + 1
+    height = HEIGHT_OF_HEAD + rows * ROW + 12 + foot_height(notes)
+    return "".join(
+        (
+            '<?xml version="1.0" encoding="UTF-8"?>\n'
+            '<svg xmlns="http://www.w3.org/2000/svg" class="kvtop" version="1.1" '
+            f'width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}">\n',
+            f"<style>\n{_resource('flamegraph.css')}{stylesheet()}</style>\n",
+            _OPEN,
+            _embed(whole, safe, notes),
+            _CLOSE,
+            "\n",
+            *static_parts(shown, rows, height, safe.title, safe.unit, notes),
+            f"<script><![CDATA[\n{_resource('flamegraph.js')}]]></script>\n</svg>\n",
+        )
+    )
+
+
+def read_svg(text: str, table: StackTable) -> tuple[dict[int, int], SvgMeta]:
+    """Fold and meta of a file that `write_svg` made; `NotOurSvg` says what is wrong with others.
+
+    Groups come back as frames at the root of their stacks.
+    """
+    _, found, rest = text.partition(_OPEN)
+    body, closed, _ = rest.partition(_CLOSE)
+    if not found or not closed:
+        raise NotOurSvg("not a flamegraph of kvtop: it holds no profile")
+    try:
+        data = json.loads(body)
+        if data["version"] != FORMAT:
+            raise NotOurSvg(f"made by another version of kvtop (format {data['version']!r})")
+        frames = [_read_frame(row, table) for row in data["frames"]]
+        meta = SvgMeta(**{f.name: safe_text(str(data["meta"][f.name])) for f in fields(SvgMeta)})
+        counts: dict[int, int] = {}
+        for path, weight in _paths(data["depth"], data["frame"], data["self"]):
+            stack = table.stack_id([frames[at] for at in path])
+            counts[stack] = counts.get(stack, 0) + weight
+    except (KeyError, TypeError, IndexError, RecursionError, json.JSONDecodeError) as error:
+        raise NotOurSvg("the profile in this file is damaged") from error
+    return counts, meta
+
+
+def _read_frame(row: list[object], table: StackTable) -> int:
+    symbol, source, kind, file, line = row[:5]
+    if not isinstance(kind, int) or not isinstance(line, int):
+        raise TypeError("kind and line are numbers")
+    texts = [safe_text(str(text)) for text in (symbol, source, file)]
+    try:
+        return table.intern(Frame(texts[0], texts[1], Kind(kind), texts[2], line))
+    except ValueError as error:
+        raise TypeError("no such kind") from error
+
+
+def _paths(
+    depths: list[int], frames: list[int], weights: list[int]
+) -> Iterator[tuple[list[int], int]]:
+    """Path below the root and own weight of every node that has one."""
+    spine: list[int] = []
+    for depth, frame, weight in zip(depths, frames, weights, strict=False):
+        if not 0 <= depth <= len(spine) + 1 or not isinstance(weight, int):
+            raise TypeError("not in depth-first order")
+        if depth:
+            spine[depth - 1 :] = [frame]
+        else:
+            spine.clear()
+        if weight:
+            yield spine, weight
+
+
+def _embed(profile: Preorder, meta: SvgMeta, notes: list[str]) -> str:
+    data = {
+        "version": FORMAT,
+        "meta": asdict(meta),
+        "notes": notes,
+        "frames": [
+            [
+                safe_text(f.symbol),
+                safe_text(f.object),
+                int(f.kind),
+                safe_text(f.file),
+                f.line,
+                shade(f),
+            ]
+            for f in profile.frames
+        ],
+        "depth": profile.depth,
+        "frame": profile.frame,
+        "self": profile.self_weight,
+    }
+    text = json.dumps(data, separators=(",", ":"))
+    # Escaped inside JSON, so that neither an XML nor an HTML parser can end the element early.
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def _notes(meta: SvgMeta, weight: int) -> list[str]:
+    """Lines of the footer: what was measured, then where."""
+    measured = [f"{weight:,} {meta.unit}", meta.event, meta.frequency, meta.window]
+    where = [
+        f"host {meta.host}" if meta.host else "",
+        f"Linux {meta.kernel}" if meta.kernel else "",
+        f"kvtop {meta.version}" if meta.version else "",
+    ]
+    lines = [measured, [f"command: {meta.command}"] if meta.command else [], where]
+    return [line for parts in lines if (line := "  ·  ".join(filter(None, parts)))]
+
+
+@cache
+def _resource(name: str) -> str:
+    return files("kvtop.export").joinpath(name).read_text("utf-8")
