@@ -1,0 +1,133 @@
+"""Child processes that never outlive kvtop: own session, killed with their parent, reaped.
+
+Callers give pipes as file descriptors of their own; stderr is drained and its end kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import signal
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+from types import TracebackType
+from typing import Self
+
+from kvtop.collectors.fdio import read_to_end
+
+_STDERR_KEPT = 16 * 1024
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _die_with_parent(parent: int) -> None:
+    """Runs in the child between fork and exec (prctl(2))."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(127)
+
+
+class Child:
+    """A running child process; leaving the ``async with`` block ends and reaps it."""
+
+    def __init__(self, args: Sequence[str], process: asyncio.subprocess.Process) -> None:
+        self.args = tuple(args)
+        self._process = process
+        self._stderr = bytearray()
+        self._drain = asyncio.create_task(self._drain_stderr())
+
+    @classmethod
+    async def spawn(
+        cls,
+        args: Sequence[str],
+        *,
+        stdin: int = asyncio.subprocess.DEVNULL,
+        stdout: int = asyncio.subprocess.DEVNULL,
+    ) -> Self:
+        """Start ``args`` without a shell, messages in English; OSError where it cannot be run."""
+        process = await asyncio.create_subprocess_exec(
+            *args,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+            preexec_fn=partial(_die_with_parent, os.getpid()),
+            env={**os.environ, "LC_ALL": "C"},
+        )
+        return cls(args, process)
+
+    @property
+    def pid(self) -> int:
+        """Process id; its process group has the same."""
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """Exit status, negative for a signal, None while it runs."""
+        return self._process.returncode
+
+    @property
+    def stderr(self) -> str:
+        """The last 16 KiB of what it said on stderr."""
+        return self._stderr.decode(errors="replace")
+
+    async def wait(self) -> int:
+        """Wait for the end, and for the rest of stderr."""
+        code = await self._process.wait()
+        with suppress(TimeoutError):
+            # A grandchild that holds stderr open must not hold us.
+            await asyncio.wait_for(asyncio.shield(self._drain), 0.5)
+        return code
+
+    async def stop(self, patience: float = 1.0) -> None:
+        """TERM to the group, KILL after ``patience`` seconds or when cancelled, then reap."""
+        try:
+            if self.returncode is None:
+                self._signal(signal.SIGTERM)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._process.wait(), patience)
+        finally:
+            if self.returncode is None:
+                self._signal(signal.SIGKILL)
+                await self._process.wait()
+            self._drain.cancel()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    def _signal(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
+
+    async def _drain_stderr(self) -> None:
+        stream = self._process.stderr
+        assert stream is not None
+        while chunk := await stream.read(4096):
+            self._stderr += chunk
+            del self._stderr[:-_STDERR_KEPT]
+
+
+async def output_of(args: Sequence[str], within: float = 5.0) -> tuple[int, str, str]:
+    """Exit status, stdout and stderr of a short command; TimeoutError after ``within`` seconds."""
+    reader, writer = os.pipe()
+    try:
+        try:
+            child = await Child.spawn(args, stdout=writer)
+        finally:
+            os.close(writer)
+        async with child, asyncio.timeout(within):
+            output = await read_to_end(reader)
+            code = await child.wait()
+            return code, output.decode(errors="replace"), child.stderr
+    finally:
+        os.close(reader)

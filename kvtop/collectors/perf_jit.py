@@ -1,0 +1,224 @@
+"""Names and unwind tables for run-time compiled code, put into the live stream as MMAP2 records.
+
+``perf inject --jit`` does this for files; it cannot stream. Here the dumps that profiled processes
+map (``jit-PID.dump``, seen in the stream itself) are read as they grow. Each function becomes a
+small ELF object, shared by the processes that run the same code, and a mapping record with the
+time at which it was compiled, so that perf script sorts it before the samples that hit it.
+
+The objects are anonymous files (memfd_create(2)) that perf opens through ``/proc/PID/fd``: nothing
+is left in a directory, however kvtop ends.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import struct
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kvtop.collectors.jit_elf import TEXT_OFFSET, jit_elf, mapped_length
+from kvtop.collectors.jitdump import CodeLoad, JitDumpReader, Unwinding
+from kvtop.collectors.perf_pipe import (
+    COMM,
+    EXIT,
+    FORK,
+    MISC_EXEC,
+    MMAP2,
+    EventAttr,
+    Record,
+    make_mmap2,
+    read_mmap2,
+    record_pid,
+)
+
+_DUMP_NAME = re.compile(rb"(?:^|/)jit-\d+\.dump$")
+_READ_SIZE = 1 << 16
+_READS_AT_ONCE = 16
+_SPARE_DESCRIPTORS = 256
+JIT_OBJECT_DIRECTORY = f"/proc/{os.getpid()}/fd/"
+"""What the file names of all JIT objects begin with, as perf script prints them."""
+
+
+@dataclass(frozen=True, slots=True)
+class JitObject:
+    """An ELF object in memory, and what a mapping record says of it."""
+
+    fd: int
+    device: tuple[int, int]
+    inode: int
+    length: int
+
+    @property
+    def filename(self) -> bytes:
+        """The name under which other processes can open it."""
+        return f"{JIT_OBJECT_DIRECTORY}{self.fd}".encode()
+
+
+_Key = tuple[bytes, bytes, Unwinding | None, int]
+
+
+class JitObjects:
+    """One object per function, however many processes compiled it; ``close`` gives them back.
+
+    perf finds the unwind table of an object by the lowest address at which the process maps it: a
+    process that compiled the same name twice needs two objects.
+    """
+
+    def __init__(self, limit: int | None = None) -> None:
+        self.limit = _raise_descriptor_limit() if limit is None else limit
+        """How many objects there may be; each costs a descriptor and a page of memory."""
+        self.refused = 0
+        """Functions that stay without a name because the limit was reached."""
+        self._objects: dict[_Key, JitObject] = {}
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    def get(self, load: CodeLoad, used: Counter[bytes]) -> JitObject | None:
+        """The object of a function; None where the limit is reached.
+
+        ``used`` belongs to the process and counts the functions of each name.
+        """
+        key = load.name, load.code, load.unwinding, used[load.name]
+        used[load.name] += 1
+        known = self._objects.get(key)
+        if known is None and len(self._objects) < self.limit:
+            known = self._make(load)
+            if known is not None:
+                self._objects[key] = known
+        if known is None:
+            self.refused += 1
+        return known
+
+    def close(self) -> None:
+        """Close every descriptor."""
+        for known in self._objects.values():
+            os.close(known.fd)
+        self._objects.clear()
+
+    @staticmethod
+    def _make(load: CodeLoad) -> JitObject | None:
+        try:
+            fd = os.memfd_create("kvtop-jit", os.MFD_CLOEXEC)
+        except OSError:
+            return None
+        os.write(fd, jit_elf(load.name, load.code, load.unwinding))
+        stat = os.fstat(fd)
+        device = os.major(stat.st_dev), os.minor(stat.st_dev)
+        return JitObject(fd, device, stat.st_ino, mapped_length(load.code, load.unwinding))
+
+
+def _raise_descriptor_limit() -> int:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 65536 if hard == resource.RLIM_INFINITY else min(hard, 65536)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            soft = wanted
+    limit = 65536 if soft == resource.RLIM_INFINITY else soft
+    return max(0, limit - _SPARE_DESCRIPTORS)
+
+
+@dataclass(slots=True)
+class _Dump:
+    pid: int
+    fd: int
+    used: Counter[bytes]
+    reader: JitDumpReader = field(default_factory=JitDumpReader)
+    exited: bool = False
+
+
+class JitDumps:
+    """The dumps of the profiled processes, and the mapping records that came out of them."""
+
+    def __init__(self, objects: JitObjects) -> None:
+        self.objects = objects
+        self.functions = 0
+        """Mapping records made so far."""
+        self._dumps: dict[int, _Dump] = {}
+        self._inherited: dict[int, Counter[bytes]] = {}
+        """What children mapped when they were forked and did not exec yet."""
+
+    @property
+    def pids(self) -> frozenset[int]:
+        """Processes whose compiled code is followed."""
+        return frozenset(self._dumps)
+
+    def passes(self, record: Record) -> bool:
+        """Look at a record of the stream; False where it must not reach perf script.
+
+        The kernel reports the anonymous memory that code is compiled into in one piece and again
+        whenever it grows; perf would let that hide the functions in it.
+        """
+        if record.type == MMAP2:
+            mapped = read_mmap2(record.data)
+            if mapped is not None and _DUMP_NAME.search(mapped.filename):
+                self._open(mapped.pid, mapped.filename)
+            return mapped is None or mapped.filename != b"//anon" or mapped.pid not in self._dumps
+        if record.type == FORK:
+            pid, parent = struct.unpack_from("=II", record.data, 8)
+            if pid != parent and parent in self._dumps:
+                self._inherited[pid] = Counter(self._dumps[parent].used)
+        elif record.type == COMM and record.misc & MISC_EXEC:
+            self._inherited.pop(record_pid(record.data), None)
+        elif record.type == EXIT:
+            pid, _, tid = struct.unpack_from("=III", record.data, 8)
+            if pid == tid:
+                self._inherited.pop(pid, None)
+                if pid in self._dumps:
+                    self._dumps[pid].exited = True
+        return True
+
+    def poll(self, attr: EventAttr) -> list[bytes]:
+        """Mapping records for all functions that the dumps have gained since the last call."""
+        records: list[bytes] = []
+        for dump in list(self._dumps.values()):
+            exited = dump.exited
+            if not self._read(dump, attr, records) or exited:
+                self._close(dump)
+        return records
+
+    def close(self) -> None:
+        """Close the dumps; the objects stay, a restarted stream needs them again."""
+        for dump in list(self._dumps.values()):
+            self._close(dump)
+
+    def _open(self, pid: int, filename: bytes) -> None:
+        if pid in self._dumps:
+            self._close(self._dumps[pid])
+        # The process may see another /tmp than we do.
+        for path in (filename, f"/proc/{pid}/root".encode() + filename):
+            with suppress(OSError):
+                fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+                if Path(f"/proc/self/fd/{fd}").is_file():
+                    self._dumps[pid] = _Dump(pid, fd, self._inherited.pop(pid, Counter()))
+                    return
+                os.close(fd)
+
+    def _close(self, dump: _Dump) -> None:
+        os.close(dump.fd)
+        del self._dumps[dump.pid]
+
+    def _read(self, dump: _Dump, attr: EventAttr, records: list[bytes]) -> bool:
+        """Read on for a bounded while; False where there is nothing more to expect."""
+        for _ in range(_READS_AT_ONCE):
+            chunk = os.read(dump.fd, _READ_SIZE)
+            if not chunk:
+                break
+            for load in dump.reader.feed(chunk):
+                made = self.objects.get(load, dump.used)
+                if made is None:
+                    continue
+                self.functions += 1
+                records.append(
+                    make_mmap2(
+                        attr,
+                        *(dump.pid, load.tid, load.time_ns, load.address, made.length),
+                        *(TEXT_OFFSET, made.device, made.inode, made.filename),
+                    )
+                )
+        return not dump.reader.broken

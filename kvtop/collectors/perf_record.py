@@ -1,0 +1,219 @@
+"""The collector of stack samples: keeps a stream running, judges it, saves what is past.
+
+perf's events are inherited: attached to a process before it forks, one stream follows all its
+children to come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from kvtop.collectors.children import Child
+from kvtop.collectors.doctor import explain, perf_missing
+from kvtop.collectors.perf_jit import JIT_OBJECT_DIRECTORY, JitObjects
+from kvtop.collectors.perf_script import ScriptParser
+from kvtop.collectors.perf_stream import SCRIPT_OPTIONS, RecordOptions, Stream
+from kvtop.collectors.perf_window import PipeWindow
+from kvtop.events import (
+    CollectorStatus,
+    Emit,
+    Health,
+    Marker,
+    MarkerKind,
+    PipelineStats,
+    SampleBatch,
+)
+from kvtop.profile.stacks import StackTable
+
+_STATS_EVERY = 1.0
+_BACKOFF = (0.5, 1.0, 2.0, 4.0, 8.0)
+_HOPELESS = 3
+"""So many starts in a row without a sample and with an error: it is not going to work."""
+_ENOUGH_TO_JUDGE = 100
+
+
+class PerfRecord:
+    """Emits SampleBatch, PipelineStats (1 Hz), CollectorStatus, and a GAP marker per restart."""
+
+    name = "perf record"
+
+    def __init__(
+        self,
+        table: StackTable,
+        pids: Sequence[int],
+        frequency: int = 99,
+        call_graph: str = "fp",
+        event: str | None = None,
+        window: PipeWindow | None = None,
+    ) -> None:
+        self.options = RecordOptions(tuple(pids), frequency, call_graph, event)
+        self.attached = asyncio.Event()
+        """Set while perf samples: children that the targets start from then on are seen."""
+        self.window = PipeWindow() if window is None else window
+        self._parser = ScriptParser(table, JIT_OBJECT_DIRECTORY)
+        self._objects = JitObjects()
+        self._stream: Stream | None = None
+        self._lost_before = 0
+        self._changed = asyncio.Event()
+        self._status: tuple[Health, str] | None = None
+        self._delay: float | None = None
+        self._event = ""
+        self._judged = (0, 0)
+
+    @property
+    def child_pids(self) -> tuple[int, ...]:
+        """perf's processes that run for this collector: part of what kvtop costs."""
+        return self._stream.pids if self._stream is not None else ()
+
+    def reconfigure(self, options: RecordOptions) -> None:
+        """Restart the stream with other options; what was collected stays."""
+        self.options = options
+        self._changed.set()
+
+    async def run(self, emit: Emit) -> None:
+        """Stream until cancelled."""
+        stats = asyncio.create_task(self._emit_stats(emit))
+        failures = 0
+        try:
+            while True:
+                self._changed.clear()
+                alive = tuple(pid for pid in self.options.pids if process_exists(pid))
+                if not alive:
+                    self._report(emit, Health.UNAVAILABLE, "Every profiled process has exited.")
+                    await self._changed.wait()
+                    continue
+                reason = await self._stream_once(alive, emit)
+                if self._changed.is_set() or not any(map(process_exists, self.options.pids)):
+                    failures = 0
+                    continue
+                worked = self._stream is not None and self._stream.forwarded > 0
+                failures = 0 if worked else failures + 1
+                if failures >= _HOPELESS or reason == perf_missing():
+                    self._report(emit, Health.UNAVAILABLE, reason)
+                    await self._changed.wait()
+                    failures = 0
+                    continue
+                delay = _BACKOFF[min(failures, len(_BACKOFF) - 1)]
+                emit(Marker(time.monotonic(), MarkerKind.GAP, "sampling stopped"))
+                self._report(emit, Health.DEGRADED, f"{reason} Trying again in {delay:g} s.")
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._changed.wait(), delay)
+        finally:
+            stats.cancel()
+            self._objects.close()
+
+    def write_perf_data(self, path: Path, seconds: float) -> int:
+        """Save the raw samples of the last ``seconds`` for ``perf report -i``; their number.
+
+        Goes back as far as ``window`` does (60 s and 128 MiB by default). Compiled code goes
+        beside it, into ``path`` + ``.jit``. ValueError where nothing was recorded, OSError where
+        it cannot be written.
+        """
+        attr = self._stream.attr if self._stream is not None else None
+        if attr is None:
+            raise ValueError("perf has recorded nothing yet")
+        return self.window.write(path, time.monotonic() - seconds, attr)
+
+    async def write_unfold(self, perf_data: Path, path: Path) -> None:
+        """Save ``perf script``'s text of a file of `write_perf_data`; OSError where that fails."""
+        with path.open("wb") as file:
+            child = await Child.spawn(
+                ["perf", "script", "-i", str(perf_data), *SCRIPT_OPTIONS], stdout=file.fileno()
+            )
+            async with child:
+                if await child.wait():
+                    raise OSError(explain(child.stderr))
+
+    async def _stream_once(self, pids: tuple[int, ...], emit: Emit) -> str:
+        def deliver(text: bytes) -> None:
+            samples = self._parser.feed(text)
+            if samples:
+                self._event = samples[-1].event
+                self._delay = time.monotonic() - samples[-1].time
+                emit(SampleBatch(tuple(samples)))
+
+        options = RecordOptions(
+            pids, self.options.frequency, self.options.call_graph, self.options.event
+        )
+        if self._stream is not None:
+            self._lost_before += self._stream.lost
+        self._stream = Stream(options, self._objects, self.window, self.attached, deliver)
+        streaming = asyncio.create_task(self._stream.run())
+        changed = asyncio.create_task(self._changed.wait())
+        try:
+            await asyncio.wait((streaming, changed), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self.attached.clear()
+            streaming.cancel()
+            changed.cancel()
+            await asyncio.gather(streaming, changed, return_exceptions=True)
+        self._parser.reset()
+        return "" if streaming.cancelled() else streaming.result()
+
+    async def _emit_stats(self, emit: Emit) -> None:
+        while True:
+            await asyncio.sleep(_STATS_EVERY)
+            stream, parser = self._stream, self._parser
+            if stream is None or not self.attached.is_set():
+                continue
+            attr = stream.attr
+            event = self._event or self.options.event or (attr.name if attr is not None else "")
+            emit(
+                PipelineStats(
+                    time.monotonic(),
+                    parser.samples,
+                    self._lost_before + stream.lost,
+                    parser.broken,
+                    parser.unresolved,
+                    self._delay,
+                    event,
+                    self.options.frequency,
+                    self.options.call_graph,
+                )
+            )
+            self._judge(emit)
+
+    def _judge(self, emit: Emit) -> None:
+        """Say so where most of the newest stacks do not reach their thread's start."""
+        samples = self._parser.samples - self._judged[0]
+        broken = self._parser.broken - self._judged[1]
+        if samples < _ENOUGH_TO_JUDGE:
+            if self._status is None or self._status[0] is not Health.DEGRADED:
+                self._report(emit, Health.OK)
+            return
+        self._judged = self._parser.samples, self._parser.broken
+        share = broken / samples
+        if share <= 0.5:
+            self._report(emit, Health.OK)
+        elif self.options.call_graph.startswith("fp"):
+            self._report(
+                emit,
+                Health.DEGRADED,
+                "Most stacks are cut off: the program keeps no frame pointers; "
+                "try --call-graph dwarf.",
+            )
+        else:
+            self._report(
+                emit,
+                Health.DEGRADED,
+                "Most stacks are cut off: unwind tables or compiled code's names are missing; "
+                "try --call-graph fp, and python3.13 -X perf_jit for Python.",
+            )
+
+    def _report(self, emit: Emit, health: Health, reason: str = "") -> None:
+        if self._status != (health, reason):
+            self._status = health, reason
+            emit(CollectorStatus(time.monotonic(), self.name, health, reason))
+
+
+def process_exists(pid: int) -> bool:
+    """Whether the process runs; one that has ended and was not reaped does not."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] not in "ZX"

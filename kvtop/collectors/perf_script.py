@@ -1,0 +1,196 @@
+"""Text of ``perf script`` to samples, incrementally and fast.
+
+The text is hostile: thread names may hold spaces, line breaks and escape sequences, symbols
+anything. Nothing here raises on it; what cannot be read is counted in ``malformed``. Names are
+neutralised by the frame table, and the thread name here.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from kvtop.events import StackSample
+from kvtop.profile.stacks import StackTable
+from kvtop.profile.text import safe_text
+
+FIELDS = "comm,pid,tid,time,event,period,ip,sym,dso"
+"""What to give ``perf script -F``."""
+
+_LARGEST_BLOCK = 4 << 20
+_LONGEST_HEADER = 32
+"""Lines; a thread name has at most 15 characters."""
+_LARGEST_PERIOD = (1 << 63) - 1
+_HEADER = re.compile(
+    r"(?P<comm>.*) +(?P<pid>-?\d{1,10})/(?P<tid>-?\d{1,10}) +(?P<time>\d{1,12}\.\d{1,12}): +"
+    r"(?P<period>\d{1,20}) +(?P<event>\S.*?): *",
+    re.DOTALL | re.ASCII,
+)
+# The object is what stands in the last parentheses that open with a path or a bracket.
+_FRAME = re.compile(r"\s*([0-9a-f]{1,16}) (?:(.*) )?\(([/\[].*)\)", re.DOTALL)
+_FRAME_OTHER = re.compile(r"\s*([0-9a-f]{1,16}) ?(.*?)(?: \(([^()]*)\))?", re.DOTALL)
+_PRECISION = re.compile(r":[pPHGDSWe]+$")
+
+
+class ScriptParser:
+    """Feed it what ``perf script -F FIELDS --ns --no-inline`` prints, in pieces of any size.
+
+    Samples come back in the order of the text. ``table`` interns frames and stacks; ids that this
+    class caches are dropped when ``table.generation`` moves. Objects under ``jit_directory`` are
+    named ``jit``. Counts are since the start.
+    """
+
+    def __init__(
+        self, table: StackTable, jit_directory: str = "", cache_size: int = 20_000
+    ) -> None:
+        self.samples = 0
+        self.broken = 0
+        self.unresolved = 0
+        self.malformed = 0
+        """Blocks of text in which no sample could be read."""
+        self._table = table
+        self._jit_directory = jit_directory
+        self._cache_size = cache_size
+        self._rest = b""
+        self._generation = table.generation
+        self._who: dict[str, tuple[str, int, int]] = {}
+        self._events: dict[str, str] = {}
+        self._stacks: dict[str, tuple[int, int, int]] = {}
+        self._lines: dict[str, int] = {}
+
+    def feed(self, data: bytes) -> list[StackSample]:
+        """The samples that ``data`` completed."""
+        rest = self._rest + data if self._rest else data
+        cut = rest.rfind(b"\n\n")
+        if cut < 0:
+            self._rest = rest
+            if len(rest) > _LARGEST_BLOCK:
+                self._rest = b""
+                self.malformed += 1
+            return []
+        self._rest = rest[cut + 2 :]
+        return self._parse(rest[:cut].decode(errors="replace"))
+
+    def reset(self) -> None:
+        """Forget the beginning of a sample that will not be completed: the stream has ended."""
+        self.malformed += bool(self._rest.strip())
+        self._rest = b""
+
+    def _parse(self, text: str) -> list[StackSample]:
+        if self._generation != self._table.generation:
+            self._generation = self._table.generation
+            self._stacks.clear()
+            self._lines.clear()
+        whos, events, stacks = self._who, self._events, self._stacks
+        samples: list[StackSample] = []
+        append = samples.append
+        broken = unresolved = 0
+        for block in text.split("\n\n"):
+            header, _, stack = block.partition("\n")
+            parts = header.rsplit(None, 3)
+            try:
+                who, time, period, event = parts
+                comm, pid, tid = whos[who]
+                stack_id, is_broken, is_unresolved = stacks[stack]
+                append(
+                    StackSample(
+                        float(time[:-1]),
+                        *(pid, tid, comm, events[event]),
+                        min(int(period), _LARGEST_PERIOD),
+                        stack_id,
+                    )
+                )
+            except (KeyError, ValueError):
+                slow = self._parse_slowly(block)
+                if slow is None:
+                    continue
+                sample, is_broken, is_unresolved = slow
+                append(sample)
+            broken += is_broken
+            unresolved += is_unresolved
+        self.samples += len(samples)
+        self.broken += broken
+        self.unresolved += unresolved
+        return samples
+
+    def _parse_slowly(self, block: str) -> tuple[StackSample, int, int] | None:
+        """A block with something new in it, or with nothing of sense (None)."""
+        block = block.strip("\n")
+        if not block.strip():
+            return None
+        lines = block.split("\n")
+        frames_at, header = _find_header(lines)
+        if header is None:
+            self.malformed += 1
+            return None
+        comm, pid, tid = safe_text(header["comm"].strip()), int(header["pid"]), int(header["tid"])
+        event = safe_text(_PRECISION.sub("", header["event"]))
+        if frames_at == 1:
+            self._remember(lines[0], (comm, pid, tid), event)
+        stack = "\n".join(lines[frames_at:])
+        known = self._stacks.get(stack)
+        if known is None:
+            known = self._stack(lines[frames_at:])
+            self._bound(self._stacks)
+            self._stacks[stack] = known
+        sample = StackSample(
+            float(header["time"]),
+            *(pid, tid, comm, event),
+            min(int(header["period"]), _LARGEST_PERIOD),
+            known[0],
+        )
+        return sample, known[1], known[2]
+
+    def _remember(self, line: str, who: tuple[str, int, int], event: str) -> None:
+        """Prepare the fast path for this thread and this event."""
+        parts = line.rsplit(None, 3)
+        if len(parts) == 4 and parts[1][-1] == parts[3][-1] == ":":
+            self._bound(self._who)
+            self._who[parts[0]] = who
+            self._bound(self._events)
+            self._events[parts[3]] = event
+
+    def _bound(self, cache: dict[str, Any]) -> None:
+        if len(cache) >= self._cache_size:
+            cache.clear()
+
+    def _stack(self, lines: list[str]) -> tuple[int, int, int]:
+        known = self._lines
+        frames: list[int] = []
+        for line in reversed(lines):
+            frame = known.get(line)
+            if frame is None:
+                frame = self._frame(line)
+                if frame is None:
+                    continue
+                self._bound(known)
+                known[line] = frame
+            frames.append(frame)
+        stack = self._table.stack_id(frames)
+        return stack, self._table.is_broken(stack), self._table.leaf_unresolved(stack)
+
+    def _frame(self, line: str) -> int | None:
+        match = _FRAME.fullmatch(line) or _FRAME_OTHER.fullmatch(line)
+        if match is None:
+            return None
+        _, symbol, dso = match.groups()
+        dso = dso or "[unknown]"
+        if self._jit_directory and dso.startswith(self._jit_directory):
+            dso = "jit"
+        return self._table.frame_id(symbol or "[unknown]", dso)
+
+
+def _find_header(lines: list[str]) -> tuple[int, re.Match[str] | None]:
+    """Where the frames begin, and the header before them.
+
+    A thread name may hold line breaks, and 15 bytes are enough for a whole false header; but what
+    follows that one is the true header and no frame.
+    """
+    for at in range(1, len(lines) + 1):
+        if at == len(lines) or lines[at].startswith("\t"):
+            match = _HEADER.fullmatch("\n".join(lines[:at]))
+            if match is not None:
+                return at, match
+            if at > _LONGEST_HEADER:
+                break
+    return 0, None

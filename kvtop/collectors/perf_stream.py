@@ -1,0 +1,255 @@
+"""One life of ``perf record`` -> splice -> ``perf script``, from start to end.
+
+Both pipes are read on a tick of 50 ms instead of at every write: a tenth of the wake-ups, and a
+sample is delayed by less than a refresh of the screen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+
+from kvtop.collectors.children import Child
+from kvtop.collectors.doctor import explain, perf_missing
+from kvtop.collectors.fdio import big_pipe, readable, write_all
+from kvtop.collectors.perf_jit import JitDumps, JitObjects
+from kvtop.collectors.perf_pipe import (
+    COMM,
+    FINISHED_INIT,
+    HEADER_ATTR,
+    PIPE_HEADER,
+    ROUND,
+    SAMPLE,
+    EventAttr,
+    PipeFormatError,
+    PipeReader,
+    Record,
+    as_record,
+    forget_mappings,
+    lost_count,
+    read_attr,
+)
+from kvtop.collectors.perf_script import FIELDS
+from kvtop.collectors.perf_window import PipeWindow
+
+TICK = 0.05
+_QUIET = 0.1
+"""Silence after which what perf script holds back to sort is asked for, seconds."""
+_CHUNK = 1 << 20
+_JIT_POLL = 0.25
+_OLD_PERF_STARTS = 0.5
+"""perf before 6.0 does not say when it is ready; after its first bytes it takes less than this."""
+SCRIPT_OPTIONS = ("--ns", "--no-inline", "-F", FIELDS)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordOptions:
+    """What to record.
+
+    ``call_graph`` is fp, dwarf, ``dwarf,BYTES`` or lbr. ``event`` None lets perf choose: cycles
+    where the machine has them, cpu-clock otherwise.
+    """
+
+    pids: tuple[int, ...]
+    frequency: int = 99
+    call_graph: str = "fp"
+    event: str | None = None
+
+    def command(self) -> list[str]:
+        """The ``perf record`` command line."""
+        graph = "dwarf,16384" if self.call_graph == "dwarf" else self.call_graph
+        args = ["perf", "record", "--no-buffering", "--no-buildid", "-k", "CLOCK_MONOTONIC"]
+        args += ["-F", str(self.frequency), "--call-graph", graph]
+        if self.event is not None:
+            args += ["-e", self.event]
+        return [*args, "-o", "-", "-p", ",".join(map(str, self.pids))]
+
+
+class Stream:
+    """Runs once. ``deliver`` gets perf script's text as it comes."""
+
+    def __init__(
+        self,
+        options: RecordOptions,
+        objects: JitObjects,
+        window: PipeWindow,
+        attached: asyncio.Event,
+        deliver: Callable[[bytes], None],
+    ) -> None:
+        self.lost = 0
+        self.forwarded = 0
+        """Samples handed to perf script."""
+        self.attr: EventAttr | None = None
+        self.pids: tuple[int, ...] = ()
+        self.dumps = JitDumps(objects)
+        self._options = options
+        self._window = window
+        self._attached = attached
+        self._deliver = deliver
+        self._next_poll = 0.0
+
+    async def run(self) -> str:
+        """Stream until perf ends; one sentence on why it did."""
+        self._window.clear()
+        async with AsyncExitStack() as stack:
+            stack.callback(self.dumps.close)
+            raw_out, raw_in = _pipe(stack)
+            script_out, script_in = _pipe(stack)
+            text_out, text_in = _pipe(stack)
+            try:
+                script = await stack.enter_async_context(
+                    await Child.spawn(
+                        ["stdbuf", "-oL", "perf", "script", "-i", "-", *SCRIPT_OPTIONS],
+                        stdin=script_out.fd,
+                        stdout=text_in.fd,
+                    )
+                )
+                record = await stack.enter_async_context(
+                    await Child.spawn(self._options.command(), stdout=raw_in.fd)
+                )
+            except FileNotFoundError:
+                return perf_missing()
+            self.pids = record.pid, script.pid
+            for end in (script_out, text_in, raw_in):
+                end.close()
+            pump = asyncio.create_task(self._pump(raw_out.fd, script_in.fd))
+            read = asyncio.create_task(self._read(text_out.fd))
+            try:
+                await asyncio.wait((pump, read), return_when=asyncio.FIRST_COMPLETED)
+                # Without readers or writers on the other side both perfs come to an end.
+                pump.cancel()
+                raw_out.close()
+                script_in.close()
+                await asyncio.wait((read,), timeout=5.0)
+            finally:
+                self.pids = ()
+                await _cancel(pump, read)
+            return await _verdict(record, script, pump)
+
+    async def _pump(self, source: int, sink: int) -> None:
+        """Pass perf record's output on, with mapping records for compiled code put in."""
+        os.set_blocking(sink, False)
+        await write_all(sink, PIPE_HEADER)
+        reader = PipeReader()
+        waiting = False
+        grace: asyncio.TimerHandle | None = None
+        try:
+            while True:
+                pause = _QUIET if waiting else _JIT_POLL if self.dumps.pids else None
+                if await readable(source, pause):
+                    if self.forwarded:
+                        await asyncio.sleep(TICK)
+                    chunk = os.read(source, _CHUNK)
+                    if not chunk:
+                        return
+                    if grace is None:
+                        grace = asyncio.get_running_loop().call_later(
+                            _OLD_PERF_STARTS, self._attached.set
+                        )
+                    before = self.forwarded
+                    out = self._splice(reader.feed(chunk))
+                    waiting = waiting or self.forwarded > before
+                else:
+                    # The first round sets the mark up to which the second one puts out.
+                    out = self._poll_dumps() + (ROUND + ROUND if waiting else b"")
+                    waiting = False
+                if out:
+                    await write_all(sink, out)
+        finally:
+            if grace is not None:
+                grace.cancel()
+
+    def _splice(self, records: list[Record]) -> bytes:
+        now = time.monotonic()
+        parts: list[bytes] = []
+        followed = len(self.dumps.pids)
+        for record in records:
+            if record.type != SAMPLE and not self.dumps.passes(record):
+                continue
+            if record.type == COMM and self.attr is not None:
+                fork = forget_mappings(record, self.attr)
+                if fork:
+                    parts.append(self._keep(fork, now))
+            parts.append(record.data)
+            self._window.keep(record, now)
+            if record.type == SAMPLE:
+                self.forwarded += 1
+            elif record.type == HEADER_ATTR:
+                self.attr = self.attr or read_attr(record.data)
+            elif record.type == FINISHED_INIT:
+                self._attached.set()
+            else:
+                self.lost += lost_count(record)
+        if now >= self._next_poll or len(self.dumps.pids) > followed:
+            # Sorted by time like the rest, so that samples of this very batch find their names.
+            parts.append(self._poll_dumps())
+        if self.forwarded:
+            self._attached.set()
+        return b"".join(parts)
+
+    def _poll_dumps(self) -> bytes:
+        if self.attr is None:
+            return b""
+        now = time.monotonic()
+        self._next_poll = now + _JIT_POLL
+        return b"".join(self._keep(made, now) for made in self.dumps.poll(self.attr))
+
+    def _keep(self, made: bytes, now: float) -> bytes:
+        """A record of our own goes into the window as well."""
+        self._window.keep(as_record(made), now)
+        return made
+
+    async def _read(self, source: int) -> None:
+        while True:
+            await readable(source)
+            await asyncio.sleep(TICK)
+            data = os.read(source, _CHUNK)
+            if not data:
+                return
+            self._deliver(data)
+
+
+class _End:
+    """One end of a pipe, closed once."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self._open = True
+
+    def close(self) -> None:
+        if self._open:
+            self._open = False
+            os.close(self.fd)
+
+
+def _pipe(stack: AsyncExitStack) -> tuple[_End, _End]:
+    ends = tuple(_End(fd) for fd in big_pipe())
+    for end in ends:
+        stack.callback(end.close)
+    return ends[0], ends[1]
+
+
+async def _cancel(*tasks: asyncio.Task[None]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _verdict(record: Child, script: Child, pump: asyncio.Task[None]) -> str:
+    for child in (record, script):
+        with suppress(TimeoutError):
+            await asyncio.wait_for(child.wait(), 1.0)
+    error = None if pump.cancelled() else pump.exception()
+    if isinstance(error, PipeFormatError):
+        return f"perf record sent what kvtop cannot read: {error}."
+    if error is not None and not isinstance(error, BrokenPipeError):
+        raise error
+    if record.returncode not in (0, None, -13):
+        return explain(record.stderr)
+    if script.returncode not in (0, None):
+        return explain(script.stderr)
+    return "perf ended."
