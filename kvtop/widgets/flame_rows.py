@@ -44,10 +44,12 @@ def draw_row(
     at = 0
     partial: list[tuple[int, int, Color | None]] = []
     before: Color | None = None
+    end = width * 8
     for node, _, x0, x1 in boxes:
-        a = round(x0 * 8)
-        b = max(a + 1, min(round(x1 * 8), width * 8))
-        first, off = divmod(a, 8)
+        a = int(x0 * 8 + 0.5)
+        b = int(x1 * 8 + 0.5)
+        b = a + 1 if b <= a else end if b > end else b
+        first, off = a >> 3, a & 7
         if partial and first > at:
             segments.append(_shared(partial, ground))
             partial = []
@@ -59,7 +61,7 @@ def draw_row(
         if first >= width:
             break
         look = look_of(node)
-        last, rest = divmod(b, 8)
+        last, rest = b >> 3, b & 7
         if last == first:
             partial.append((off, rest, look.fill))
             before = look.fill
@@ -75,7 +77,7 @@ def draw_row(
             cells = last - at
             # A box that touches one of its own colour needs a line between them.
             if (same or not off) and first and cells > 1 and (same or look.fill is None):
-                segments.append(Segment("▏", Style(color=ground, bgcolor=look.fill)))
+                segments.append(Segment("▏", _edge(ground, look.fill)))
                 cells -= 1
             label = label_of(node, cells - 1) if cells > 3 else ""
             text = f" {label}" if label else ""

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from kvtop.profile.frames import Frame
+from kvtop.profile.frames import Frame, Kind
 from kvtop.profile.layout import Box, Layout, layout
 from kvtop.profile.stacks import StackTable
-from kvtop.profile.tree import ROOT, CallTree, Matches, TreeOptions
+from kvtop.profile.tree import ROOT, CallTree, TreeOptions
 
 Path = tuple[Frame, ...]
 Groups = Mapping[str, Mapping[int, int]]
@@ -32,13 +32,14 @@ class FlameState:
         self.zoom = ROOT
         self.selected = ROOT
         self.pattern: re.Pattern[str] | None = None
-        self.matches = Matches(frozenset(), 0)
         self._groups: Groups = {}
         self._zoom_path: Path = ()
         self._zoom_before: list[Path] = []
         self._selected_path: Path = ()
         self._laid: object = None
-        self._searched: object = None
+        self._frame_matches: dict[Frame, bool] = {}
+        self._stack_matches: dict[int, bool] = {}
+        self._held: list[int] = []
 
     # Data
 
@@ -57,24 +58,31 @@ class FlameState:
         self._find_again()
         return True
 
-    def set_tree(self, tree: CallTree) -> None:
-        """Show a tree that someone else keeps up to date; call again when it moved."""
-        self.tree = tree
-        self.table = tree.table
-        self._laid = self._searched = None
-        self._find_again()
+    def hold(self) -> None:
+        """Keep the stacks that are shown, even if the ring lets them go meanwhile."""
+        self.let_go()
+        for counts in self._groups.values():
+            for stack in counts:
+                self.table.retain(stack)
+                self._held.append(stack)
+
+    def let_go(self) -> None:
+        """End ``hold``."""
+        for stack in self._held:
+            self.table.release(stack)
+        self._held.clear()
 
     def set_options(self, options: TreeOptions) -> None:
         """Build the tree anew; where a path is no more, its nearest ancestor stands in."""
         self.tree = CallTree(self.table, options)
         self.tree.update_groups(self._groups)
-        self._laid = self._searched = None
+        self._laid = None
+        self._stack_matches.clear()
         self._find_again()
 
     def _find_again(self) -> None:
         self.zoom = self.tree.find(self._zoom_path)
         self.selected = self.tree.find(self._selected_path)
-        self._search()
 
     def lay_out(self, width: int) -> bool:
         """Bring the layout up to date for ``width`` cells; True if it was not."""
@@ -90,22 +98,45 @@ class FlameState:
     def search(self, pattern: re.Pattern[str] | None) -> None:
         """Mark the boxes whose name matches; ``None`` ends the search."""
         self.pattern = pattern
-        self._searched = None
-        self._search()
+        self._frame_matches.clear()
+        self._stack_matches.clear()
 
-    def _search(self) -> None:
-        key = self.tree.revision, self.tree.epoch, self.pattern
-        if key == self._searched:
-            return
-        self._searched = key
+    def matches(self, frame: Frame) -> bool:
+        """Whether the search finds this frame."""
+        if self.pattern is None or frame.kind is Kind.GROUP:
+            return False
+        known = self._frame_matches.get(frame)
+        if known is None:
+            known = self.pattern.search(frame.symbol) is not None
+            self._frame_matches[frame] = known
+        return known
+
+    def matched_weight(self) -> int:
+        """Weight of the stacks in which the search finds a frame that is shown."""
         if self.pattern is None:
-            self.matches = Matches(frozenset(), 0)
-        else:
-            self.matches = self.tree.search(self.pattern)
+            return 0
+        known = self._stack_matches
+        if len(known) > 2 * sum(map(len, self._groups.values())) + 1000:
+            known.clear()
+        weight = 0
+        for counts in self._groups.values():
+            for stack, n in counts.items():
+                hit = known.get(stack)
+                if hit is None:
+                    hit = known[stack] = self._stack_matches_search(stack)
+                if hit:
+                    weight += n
+        return weight
+
+    def _stack_matches_search(self, stack: int) -> bool:
+        fold_glue = self.options.fold_glue
+        frames = map(self.table.frame, self.table.frames(stack))
+        return any(self.matches(f) for f in frames if not (fold_glue and f.kind is Kind.GLUE))
 
     def next_match(self, step: int) -> bool:
         """Select the next (or, with -1, the previous) matching box that is drawn."""
-        boxes = [b.node for row in self.layout.rows for b in row if b.node in self.matches.nodes]
+        frame = self.tree.frame
+        boxes = [b.node for row in self.layout.rows for b in row if self.matches(frame(b.node))]
         if not boxes:
             return False
         if self.selected in boxes:

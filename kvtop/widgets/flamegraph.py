@@ -15,7 +15,7 @@ from textual.strip import Strip
 from kvtop.profile.frames import Frame, Kind
 from kvtop.profile.layout import Box
 from kvtop.profile.stacks import StackTable
-from kvtop.profile.tree import CallTree, TreeOptions
+from kvtop.profile.tree import TreeOptions
 from kvtop.widgets.base import Help, LineWidget
 from kvtop.widgets.figures import percent
 from kvtop.widgets.flame_colours import COMPONENTS, Palette
@@ -48,11 +48,15 @@ class Flamegraph(LineWidget):
         & > .flame--python { background: $warning; }
         & > .flame--native { background: $primary; }
         & > .flame--kernel { background: $error; }
-        & > .flame--glue { background: $success; }
+        & > .flame--glue { background: $success-darken-3; }
         & > .flame--unknown { background: $foreground-darken-3; }
         & > .flame--group { background: $panel-lighten-1; }
         & > .flame--selected { color: $background; background: $foreground; text-style: bold; }
-        & > .flame--match { color: $background; background: $accent; text-style: bold; }
+        & > .flame--match {
+            color: $background;
+            background: $success-lighten-2;
+            text-style: bold underline;
+        }
         &:ansi {
             & > .flame--python { background: ansi_yellow; }
             & > .flame--native { background: ansi_cyan; }
@@ -117,6 +121,9 @@ class Flamegraph(LineWidget):
         self.hovered: int | None = None
         self._palette: Palette | None = None
         self._rows: dict[int, Strip] = {}
+        self._looks: dict[int, Look] = {}
+        self._matched_key: object = None
+        self._matched = 0
 
     # Data
 
@@ -136,25 +143,24 @@ class Flamegraph(LineWidget):
         if moved:
             self._changed()
 
-    def set_tree(self, tree: CallTree, caption: str = "") -> None:
-        """Show a call tree; its options are its maker's business."""
-        self.state.set_tree(tree)
-        self._say(caption)
-        self._changed()
-
     def _say(self, caption: str) -> None:
         self.caption = caption
         self.set_state(caption)
 
     def _changed(self) -> None:
         """Boxes moved: lay out and draw anew."""
-        self._rows.clear()
+        self._forget()
         width = self.size.width
         if width:
             self.state.lay_out(width)
             self.state.ensure_drawn()
             self._fit_height()
         self.redraw()
+
+    def _forget(self) -> None:
+        """What was drawn shows old boxes or colours."""
+        self._rows.clear()
+        self._looks.clear()
 
     def on_resize(self, event: events.Resize) -> None:
         """The width decides the layout."""
@@ -166,7 +172,7 @@ class Flamegraph(LineWidget):
         """Theme or focus changed: colours are old."""
         super().notify_style_update()
         self._palette = None
-        self._rows.clear()
+        self._forget()
 
     # Drawing
 
@@ -195,8 +201,9 @@ class Flamegraph(LineWidget):
 
     def draw(self, width: int, height: int) -> list[Strip]:
         if self.state.lay_out(width):
-            self._rows.clear()
-        lines = [self._row_strip(self._row_at(y), width) for y in range(self.room)]
+            self._forget()
+        ground = self.rich_style
+        lines = [self._row_strip(self._row_at(y), width, ground) for y in range(self.room)]
         if not self.state.tree.weight:
             lines[0] = self.line([(f"no {self.unit} here yet", self.paint("dim"))])
         foot = [self._details(width), self._numbers(width), self._legend(width)]
@@ -219,36 +226,42 @@ class Flamegraph(LineWidget):
             self._palette = Palette(bases, self.background_colors[1], mono)
         return self._palette
 
-    def _row_strip(self, row: int, width: int) -> Strip:
+    def _row_strip(self, row: int, width: int, ground: Style) -> Strip:
         boxes = self.state.layout.rows[row] if 0 <= row < len(self.state.layout.rows) else ()
         if not boxes:
-            return self.blank()
+            return Strip.blank(width, ground)
         depth = self.state.tree.depth
         marked = {self.state.selected, -1 if self.hovered is None else self.hovered}
         if any(node >= 0 and depth[node] == row for node in marked):
-            return self._draw_row(boxes, width)
+            return self._draw_row(boxes, width, ground)
         strip = self._rows.get(row)
         if strip is None:
-            strip = self._rows[row] = self._draw_row(boxes, width)
+            strip = self._rows[row] = self._draw_row(boxes, width, ground)
         return strip
 
-    def _draw_row(self, boxes: tuple[Box, ...], width: int) -> Strip:
+    def _draw_row(self, boxes: tuple[Box, ...], width: int, ground: Style) -> Strip:
         draw = draw_plain_row if self.palette.mono else draw_row
-        return draw(boxes, width, self._look, self._label, self.rich_style)
+        return draw(boxes, width, self._look, self._label, ground)
 
     def _look(self, node: int) -> Look:
-        state = self.state
-        palette = self.palette
-        if node == state.selected:
+        if node == self.state.selected:
             return self._component_look("flame--selected")
-        if node in state.matches.nodes:
-            return self._component_look("flame--match")
-        mood = ""
         if node == self.hovered:
-            mood = "bright"
-        elif state.pattern is not None or state.tree.depth[node] < state.tree.depth[state.zoom]:
-            mood = "faded"
-        return palette.look(state.tree.frame(node), mood)
+            return self.palette.look(self.state.tree.frame(node), "bright")
+        look = self._looks.get(node)
+        if look is None:
+            look = self._looks[node] = self._steady_look(node)
+        return look
+
+    def _steady_look(self, node: int) -> Look:
+        """The look of a box that is neither selected nor under the mouse."""
+        state = self.state
+        frame = state.tree.frame(node)
+        if state.matches(frame):
+            return self._component_look("flame--match")
+        above = state.tree.depth[node] < state.tree.depth[state.zoom]
+        mood = "faded" if above or state.pattern is not None else ""
+        return self.palette.look(frame, mood)
 
     def _component_look(self, component: str) -> Look:
         style = self._paint(component)
@@ -313,7 +326,7 @@ class Flamegraph(LineWidget):
             pieces += [("   of parent ", dim), (f"{share}%", null)]
         pieces.append((f"   {self.unit}", dim))
         if self.state.pattern is not None:
-            matched = self.state.matches.weight
+            matched = self._matched_weight()
             pieces += [
                 ("   matched ", dim),
                 (f"{percent(self._share(matched))}%", self.paint("accent")),
@@ -321,6 +334,15 @@ class Flamegraph(LineWidget):
         while sum(width_of(text) for text, _ in pieces) > width and len(pieces) > 2:
             pieces.pop()
         return self.line(pieces)
+
+    def _matched_weight(self) -> int:
+        """Weight that the search finds, worked out once per state of the data."""
+        tree = self.state.tree
+        key = tree.revision, id(tree), self.state.pattern
+        if key != self._matched_key:
+            self._matched_key = key
+            self._matched = self.state.matched_weight()
+        return self._matched
 
     def _legend(self, width: int) -> Strip:
         pieces: list[Piece] = []
@@ -421,7 +443,7 @@ class Flamegraph(LineWidget):
     def search(self, pattern: re.Pattern[str] | None) -> None:
         """Mark what matches; ``None`` ends the search."""
         self.state.search(pattern)
-        self._rows.clear()
+        self._forget()
         self.redraw()
 
     def action_invert(self) -> None:

@@ -90,15 +90,11 @@ class FlamegraphScreen(Screen[None]):
         self._source = source or self._ring
         self._frozen_at: float | None = None
         self._seen: object = None
+        self.flamegraph = Flamegraph(store.table, id="flamegraph")
 
     def compose(self) -> ComposeResult:
-        yield Flamegraph(self.store.table, id="flamegraph")
+        yield self.flamegraph
         yield Footer(show_command_palette=False)
-
-    @property
-    def flamegraph(self) -> Flamegraph:
-        """The widget."""
-        return self.query_one(Flamegraph)
 
     def on_mount(self) -> None:
         """Show the window as it is now."""
@@ -128,6 +124,10 @@ class FlamegraphScreen(Screen[None]):
         groups = self._source(self.window, self.grouping)
         weight = sum(sum(counts.values()) for counts in groups.values())
         self.flamegraph.set_groups(groups, self.store.table, self._caption(weight))
+        if self.live:
+            self.flamegraph.state.let_go()
+        else:
+            self.flamegraph.state.hold()
 
     def _caption(self, weight: int) -> str:
         parts = []
@@ -167,6 +167,10 @@ class FlamegraphScreen(Screen[None]):
         self.live = not self.live
         self._frozen_at = None if self.live else self.store.ring.last_time
         self._load()
+
+    def on_unmount(self) -> None:
+        """Let go of what a frozen window held."""
+        self.flamegraph.state.let_go()
 
     def action_window(self, step: int) -> None:
         """Look further back, or less far."""

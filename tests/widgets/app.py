@@ -1,0 +1,44 @@
+"""A small application around the widgets under test, ticked by hand."""
+
+from __future__ import annotations
+
+from textual.app import App, ComposeResult
+from textual.widget import Widget
+from textual.widgets import Footer
+
+from kvtop.store import Store
+from kvtop.widgets.dashboard import Dashboard
+from kvtop.widgets.header import RunHeader
+
+
+class WidgetApp(App[object]):
+    """Shows the given widgets, one above the other."""
+
+    def __init__(self, *shown: Widget) -> None:
+        super().__init__()
+        self._shown = shown
+
+    def compose(self) -> ComposeResult:
+        yield from self._shown
+
+
+class MainApp(App[object]):
+    """Header and dashboard as on the main screen."""
+
+    CSS = "RunHeader { dock: top; }"
+
+    def __init__(self, store: Store) -> None:
+        super().__init__()
+        self.store = store
+        self.header = RunHeader(store)
+        self.dashboard = Dashboard(store)
+
+    def compose(self) -> ComposeResult:
+        yield self.header
+        yield self.dashboard
+        yield Footer(show_command_palette=False)
+
+    def tick(self) -> None:
+        """What the real application does on every tick."""
+        self.header.refresh_data()
+        self.dashboard.refresh_data()
