@@ -1,0 +1,102 @@
+"""Concurrent clients that read and write, and what they count. No output and no process here."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kvtop.workload.clerk import Clerk, ClerkError, Cluster
+from kvtop.workload.histogram import Histogram
+
+_DIFFERENT_VALUES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """What the clients do. ``rate`` is operations a second of all of them; 0 is flat out."""
+
+    clients: int
+    reads: int
+    writes: int
+    value_size: int
+    keys: int
+    rate: float = 0.0
+
+
+class Counts:
+    """Operations of one interval; latencies of the acknowledged ones."""
+
+    __slots__ = ("errors", "latency", "reads", "writes")
+
+    def __init__(self) -> None:
+        self.reads = 0
+        self.writes = 0
+        self.errors = 0
+        self.latency = Histogram()
+
+    @property
+    def operations(self) -> int:
+        """Acknowledged operations."""
+        return self.reads + self.writes
+
+
+class Load:
+    """Runs the clients of a mix until cancelled. ``counts`` is taken and replaced by the owner.
+
+    Flat out, a latency counts from the moment the operation began. With a rate it counts from the
+    moment it was due, so that a stalled cluster is not flattered by operations that never began.
+    """
+
+    def __init__(self, mix: Mix, cluster: Cluster, on_error: Callable[[ClerkError], None]) -> None:
+        self.mix = mix
+        self.counts = Counts()
+        self._cluster = cluster
+        self._on_error = on_error
+        self._values = [os.urandom(mix.value_size) for _ in range(_DIFFERENT_VALUES)]
+
+    def take_counts(self) -> Counts:
+        """The counts since the last call."""
+        counts, self.counts = self.counts, Counts()
+        return counts
+
+    async def run(self) -> None:
+        """Run all clients; returns only if cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for number in range(self.mix.clients):
+                group.create_task(self._run_client(number))
+
+    async def _run_client(self, number: int) -> None:
+        clerk = Clerk(self._cluster, deadline=5.0)
+        # Not the loop's time: uvloop's stands still for a millisecond.
+        mix, now = self.mix, time.monotonic
+        choose = random.Random()
+        read_share = mix.reads / (mix.reads + mix.writes)
+        gap = mix.clients / mix.rate if mix.rate else 0.0
+        due = now() + gap * number / mix.clients
+        while True:
+            if gap:
+                due += gap
+                if due > now():
+                    await asyncio.sleep(due - now())
+            began = due if gap else now()
+            reading = choose.random() < read_share
+            key = b"key%010d" % choose.randrange(mix.keys)
+            try:
+                if reading:
+                    await clerk.get(key)
+                else:
+                    await clerk.put(key, self._values[choose.randrange(_DIFFERENT_VALUES)])
+            except ClerkError as error:
+                self.counts.errors += 1
+                self._on_error(error)
+                continue
+            counts = self.counts
+            counts.latency.add(now() - began)
+            if reading:
+                counts.reads += 1
+            else:
+                counts.writes += 1

@@ -1,0 +1,136 @@
+"""The methods that a node offers to clerks and to other nodes."""
+
+from __future__ import annotations
+
+from kvtop.workload.kvserver import KvServer
+from kvtop.workload.peers import RAFT_METHOD
+from kvtop.workload.pending import not_leader
+from kvtop.workload.raft.types import ChangeKind, ChangeRefused, ConfigChange, NotLeader
+from kvtop.workload.rpc.kv_pb2 import (
+    APPEND,
+    COMPARE_AND_SET,
+    DELETE,
+    INCREMENT,
+    INVALID,
+    NO_KEY,
+    OK,
+    PUT,
+    Change,
+    Command,
+    Get,
+    GetMany,
+    Pair,
+    Result,
+    Scan,
+)
+from kvtop.workload.rpc.provider import Call, Provider, parse
+from kvtop.workload.statemachine import MAX_KEY, MAX_VALUE
+
+WRITE, GET, GET_MANY, SCAN, CHANGE = "write", "get", "get_many", "scan", "change"
+MAX_SCAN = 10_000
+"""Pairs in the answer to one scan."""
+MAX_SCAN_BYTES = 8 << 20
+
+_NO_KEY = Result(status=NO_KEY).SerializeToString()
+_CHANGES = {
+    Change.ADD_VOTER: ChangeKind.ADD_VOTER,
+    Change.ADD_LEARNER: ChangeKind.ADD_LEARNER,
+    Change.REMOVE: ChangeKind.REMOVE,
+}
+
+
+class KvService:
+    """Translates requests into calls of the replica."""
+
+    def __init__(self, server: KvServer) -> None:
+        self._server = server
+
+    def register(self, provider: Provider) -> None:
+        """Offer all methods."""
+        provider.register(RAFT_METHOD, self._raft_message)
+        provider.register(WRITE, self._write)
+        provider.register(GET, self._get)
+        provider.register(GET_MANY, self._get_many)
+        provider.register(SCAN, self._scan)
+        provider.register(CHANGE, self._change)
+
+    def _raft_message(self, call: Call) -> None:
+        self._server.step(self._server.messages.decode(call.body))
+
+    def _write(self, call: Call) -> None:
+        reason = refusal(parse(Command, call.body))
+        if reason:
+            call.reply(Result(status=INVALID, message=reason).SerializeToString())
+        else:
+            self._server.write(call.body, call.reply)
+
+    def _get(self, call: Call) -> None:
+        key = parse(Get, call.body).key
+        self._server.read(lambda: self.read_key(key), call.reply)
+
+    def _get_many(self, call: Call) -> None:
+        keys = list(parse(GetMany, call.body).keys)
+        self._server.read(lambda: self.read_keys(keys), call.reply)
+
+    def _scan(self, call: Call) -> None:
+        request = parse(Scan, call.body)
+        self._server.read(lambda: self.scan(request), call.reply)
+
+    def _change(self, call: Call) -> None:
+        request = parse(Change, call.body)
+        ok = Result(status=OK).SerializeToString()
+        try:
+            if request.kind == Change.SNAPSHOT:
+                self._server.take_snapshot()
+                call.reply(ok)
+            elif request.kind == Change.TRANSFER:
+                self._server.transfer_leadership(request.node)
+                call.reply(ok)
+            else:
+                change = ConfigChange(_CHANGES[request.kind], request.node)
+                self._server.change_membership(change, call.reply)
+        except NotLeader as error:
+            call.reply(not_leader(error.leader))
+        except (ChangeRefused, KeyError) as error:
+            call.reply(Result(status=INVALID, message=str(error)).SerializeToString())
+
+    def read_key(self, key: bytes) -> bytes:
+        """The present value of a key, as a serialised Result."""
+        value = self._server.machine.map.get(key)
+        if value is None:
+            return _NO_KEY
+        return Result(status=OK, value=value, present=True).SerializeToString()
+
+    def read_keys(self, keys: list[bytes]) -> bytes:
+        """The pairs that exist among ``keys``, as a serialised Result."""
+        get = self._server.machine.map.get
+        pairs = [Pair(key=key, value=value) for key in keys if (value := get(key)) is not None]
+        return Result(status=OK, pairs=pairs).SerializeToString()
+
+    def scan(self, request: Scan) -> bytes:
+        """The pairs of a range up to the limits, as a serialised Result."""
+        end = request.end if request.HasField("end") else None
+        limit = min(request.limit or MAX_SCAN, MAX_SCAN)
+        result = Result(status=OK)
+        size = 0
+        for key, value in self._server.machine.map.scan(request.start, end):
+            if len(result.pairs) >= limit or size >= MAX_SCAN_BYTES:
+                result.more = True
+                break
+            result.pairs.add(key=key, value=b"" if request.keys_only else value)
+            size += len(key) + len(value)
+        return result.SerializeToString()
+
+
+def refusal(command: Command) -> str:
+    """Why a command must not enter the log, or ""."""
+    if len(command.key) > MAX_KEY or any(len(key) > MAX_KEY for key in command.keys):
+        return f"a key may have {MAX_KEY} bytes"
+    if len(command.value) > MAX_VALUE or command.ByteSize() > MAX_VALUE + MAX_KEY + 1024:
+        return f"a value may have {MAX_VALUE} bytes"
+    if not command.client and command.operation not in _WITHOUT_SESSION:
+        return "this operation needs a session"
+    return ""
+
+
+_WITHOUT_SESSION = frozenset({PUT, APPEND, DELETE, COMPARE_AND_SET, INCREMENT})
