@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -27,8 +27,9 @@ class OpKind(Enum):
 class Operation:
     """One call as its client saw it.
 
-    ``result`` is the value read by GET (None: no such key) and whether a CAS swapped; nothing
-    else has one. CAS sets ``value`` if the key holds ``expected`` (None: if it is absent).
+    ``result`` is the value read by GET (None: no such key) and whether a CAS swapped (None: not
+    known); nothing else has one. CAS sets ``value`` if the key holds ``expected`` (None: if it is
+    absent).
     ``returned`` is ``math.inf`` if no answer came: it may have happened later, or never.
     """
 
@@ -63,7 +64,7 @@ def step(state: State, op: Operation) -> tuple[bool, State]:
             return True, None
         case OpKind.CAS:
             swaps = state == op.expected
-            return op.is_pending or op.result == swaps, op.value if swaps else state
+            return op.result in (None, swaps), op.value if swaps else state
 
 
 class _Node:
@@ -79,19 +80,63 @@ class _Node:
         self.returns: _Node | None = None
 
 
-def is_linearizable(history: Iterable[Operation], initial: State = None) -> bool:
-    """Check operations on ONE key; exponential in the number of concurrent ones at worst."""
-    operations = list(history)
+class Undecided(Exception):
+    """The search took more steps than it was allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Keys whose operations are not linearizable, and those that took too long to search."""
+
+    violated: tuple[str, ...]
+    undecided: tuple[str, ...] = ()
+
+
+def is_linearizable(operations: Sequence[Operation], max_steps: int = 10_000_000) -> bool:
+    """Check operations on ONE key that starts absent; Undecided after ``max_steps``.
+
+    The search is exponential in the number of concurrent operations at worst. One without an
+    answer is concurrent with all that follows, so try first whether those that nobody saw may
+    as well not have happened.
+    """
+    answered = [op for op in operations if not op.is_pending or op.kind is not OpKind.GET]
+    seen_values = _values_seen(answered)
+    visible = [
+        op
+        for op in answered
+        if not op.is_pending or any(op.value in value for value in seen_values)
+    ]
+    return _search(visible, max_steps) or (
+        len(visible) < len(answered) and _search(answered, max_steps)
+    )
+
+
+def _values_seen(operations: Iterable[Operation]) -> set[str]:
+    """The values that answers prove to have been there."""
+    seen: set[str] = set()
+    for op in operations:
+        if op.kind is OpKind.GET and isinstance(op.result, str):
+            seen.add(op.result)
+        elif op.kind is OpKind.CAS and op.result is True and op.expected is not None:
+            seen.add(op.expected)
+    return seen
+
+
+def _search(operations: Sequence[Operation], max_steps: int) -> bool:
     head = _linked(operations)
     pending = sum(1 << id for id, op in enumerate(operations) if op.is_pending)
     everything = (1 << len(operations)) - 1
     done = 0
-    state = initial
+    state: State = None
     seen: set[tuple[int, State]] = set()
     placed: list[tuple[_Node, State]] = []
     node = head.next
+    steps = 0
     while done | pending != everything:
         assert node is not None
+        steps += 1
+        if steps > max_steps:
+            raise Undecided
         if node.op is not None:
             fits, after = step(state, node.op)
             key = (done | 1 << node.id, after)
@@ -114,15 +159,22 @@ def is_linearizable(history: Iterable[Operation], initial: State = None) -> bool
     return True
 
 
-def violations(history: Iterable[Operation]) -> list[str]:
-    """The keys whose operations are not linearizable, sorted; every key starts absent."""
+def check(history: Iterable[Operation], max_steps: int = 10_000_000) -> Verdict:
+    """Check every key of a history; every key starts absent. ``max_steps`` is per key."""
     by_key: dict[str, list[Operation]] = defaultdict(list)
     for op in history:
         by_key[op.key].append(op)
-    return sorted(key for key, ops in by_key.items() if not is_linearizable(ops))
+    violated, undecided = [], []
+    for key, operations in sorted(by_key.items()):
+        try:
+            if not is_linearizable(operations, max_steps):
+                violated.append(key)
+        except Undecided:
+            undecided.append(key)
+    return Verdict(tuple(violated), tuple(undecided))
 
 
-def _linked(operations: list[Operation]) -> _Node:
+def _linked(operations: Sequence[Operation]) -> _Node:
     """Calls and returns in time order behind a head; at one time calls come first."""
     events: list[tuple[float, int, _Node]] = []
     for id, op in enumerate(operations):

@@ -124,16 +124,15 @@ class RaftBase:
         """Lead this term: Figure 2 "upon election", with a no-op that can be committed."""
         self._leave_role(Role.LEADER, self.id)
         self._heartbeat_elapsed = 0
-        self._update_peers()
-        self._append(EntryKind.NOOP, (b"",))
+        self._update_peers(self._append(EntryKind.NOOP, (b"",)))
 
-    def _update_peers(self) -> None:
-        """Make ``peers`` follow the configuration."""
+    def _update_peers(self, next_index: int) -> None:
+        """Make ``peers`` follow the configuration; new ones are probed from ``next_index`` down."""
         others = self.configuration.members - {self.id}
         for node in [node for node in self.peers if node not in others]:
             del self.peers[node]
         for node in sorted(others - self.peers.keys()):
-            self.peers[node] = Progress(self.log.last_index + 1)
+            self.peers[node] = Progress(next_index)
 
     def _append(self, kind: EntryKind, batch: Sequence[bytes]) -> int:
         """Append to the leader's own log; the index of the first new entry."""

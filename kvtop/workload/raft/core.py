@@ -151,7 +151,7 @@ class Raft(ElectionRules, FollowerRules, LeaderRules):
         config = changed(self.configuration, change)
         index = self._append(EntryKind.CONFIG, (encode_configuration(config),))
         self._configs.extend(self.log.entries_between(index, index))
-        self._update_peers()
+        self._update_peers(index)
         return index
 
     def transfer_leadership(self, to: int) -> None:

@@ -175,7 +175,7 @@ class LeaderRules(RaftBase):
         """The peer is alive but nothing moved for an interval: what was sent may be lost."""
         if progress.state is ProgressState.SNAPSHOT:
             self._send_chunk(node, progress)
-        elif progress.state is ProgressState.PROBE:
+        elif progress.state is ProgressState.PROBE and progress.next <= self.log.last_index:
             progress.probe_sent = False
         elif progress.match < self.log.last_index:
             self._send_probe(node, progress)

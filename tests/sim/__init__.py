@@ -1,0 +1,1 @@
+"""A seeded simulator of a Raft cluster: virtual time, one seed decides everything."""
