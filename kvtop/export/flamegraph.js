@@ -335,18 +335,18 @@
   // ---- what the pointer and the keys do ----
   function describe(node) {
     const zoomed = tree[state.zoom];
+    const all = tree[0].total;
     const name = profile.frames[node.frame][0];
-    const lines = [name,
-      `${weight(node.total)}   ${percent(node.total, tree[0].total)} of all`
-        + (state.zoom && node.depth >= zoomed.depth
-          ? `   ${percent(node.total, zoomed.total)} of ${shorten(profile.frames[zoomed.frame][0], 32)}` : ""),
-      `self ${weight(node.self)}   ${percent(node.self, tree[0].total)} of all`];
+    const total = [weight(node.total), `${percent(node.total, all)} of all`];
+    if (state.zoom && node.depth > zoomed.depth) {
+      const above = shorten(profile.frames[zoomed.frame][0], 32);
+      total.push(`${percent(node.total, zoomed.total)} of ${above}`);
+    }
+    const self = [`self ${weight(node.self)}`, `${percent(node.self, all)} of all`];
     if (node.parent && node.parent.parent)
-      lines[2] += `   total ${percent(node.total, node.parent.total)} of parent`;
-    const kind = KINDS[profile.frames[node.frame][2]];
-    const where = place(node.frame);
-    if (kind || where) lines.push([kind, where].filter(Boolean).join("   "));
-    return lines;
+      self.push(`total is ${percent(node.total, node.parent.total)} of its parent's`);
+    const code = [KINDS[profile.frames[node.frame][2]], place(node.frame)];
+    return [name, ...[total, self, code].map((parts) => parts.filter(Boolean).join(" · "))];
   }
 
   function hover(id, event) {
@@ -362,7 +362,7 @@
     }
     const [name, total] = describe(node);
     const letters = Math.floor((width - 2 * PAD) / CHAR) - (matched.textContent.length + 2);
-    const figures = `  ${total.replaceAll("   ", ", ")}`;
+    const figures = " · " + total;
     details.textContent = shorten(name, Math.max(8, letters - figures.length)) + figures;
     if (id < 0 || !event) {
       tip.setAttribute("visibility", "hidden");

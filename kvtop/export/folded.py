@@ -50,21 +50,23 @@ def folded_name(frame: Frame) -> str:
 def read_folded(lines: Iterable[str], table: StackTable) -> dict[int, int]:
     """Stack id -> weight of folded lines, from any tool that writes them.
 
-    Blank lines and ``#`` comments are passed over; a line without a weight is a ValueError that
-    gives its number.
+    Blank lines and ``#`` comments are passed over; another line that does not end in a
+    weight is a ValueError that gives its number.
     """
     counts: dict[int, int] = {}
     for number, line in enumerate(lines, 1):
         text = line.rstrip("\r\n")
-        if not text.strip() or text.startswith("#"):
+        if not text.strip():
             continue
         stack_text, _, weight = text.rstrip().rpartition(" ")
         try:
             value = int(float(weight))
         except (ValueError, OverflowError):
-            raise ValueError(
-                f"line {number}: no weight at the end: {safe_text(text, 80)}"
-            ) from None
+            value = -1
+        if value < 0:
+            if text.startswith("#"):
+                continue
+            raise ValueError(f"line {number}: no weight at the end: {safe_text(text, 80)}")
         stack = table.stack_id([_frame_id(name, table) for name in stack_text.split(";")])
         counts[stack] = counts.get(stack, 0) + value
     return counts

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
 from importlib.resources import files
 
@@ -56,8 +56,8 @@ def write_svg(counts: Mapping[int, int], table: StackTable, meta: SvgMeta) -> st
 def write_svg_groups(groups: Groups, table: StackTable, meta: SvgMeta) -> str:
     """As `write_svg`, with each fold under a box that has the group's name."""
     safe = SvgMeta(*(safe_text(str(getattr(meta, f.name)), 400) for f in fields(SvgMeta)))
-    whole = preorder(groups, table)
-    shown = preorder(groups, table, fold_glue=True) if table.glue else whole
+    whole = _safe(preorder(groups, table))
+    shown = _safe(preorder(groups, table, fold_glue=True)) if table.glue else whole
     notes = _notes(safe, whole.total[0])
     rows = max(shown.depth) + 1
     height = HEIGHT_OF_HEAD + rows * ROW + 12 + foot_height(notes)
@@ -96,7 +96,9 @@ def read_svg(text: str, table: StackTable) -> tuple[dict[int, int], SvgMeta]:
         for path, weight in _paths(data["depth"], data["frame"], data["self"]):
             stack = table.stack_id([frames[at] for at in path])
             counts[stack] = counts.get(stack, 0) + weight
-    except (KeyError, TypeError, IndexError, RecursionError, json.JSONDecodeError) as error:
+    except NotOurSvg:
+        raise
+    except (KeyError, TypeError, IndexError, RecursionError, ValueError) as error:
         raise NotOurSvg("the profile in this file is damaged") from error
     return counts, meta
 
@@ -106,10 +108,7 @@ def _read_frame(row: list[object], table: StackTable) -> int:
     if not isinstance(kind, int) or not isinstance(line, int):
         raise TypeError("kind and line are numbers")
     texts = [safe_text(str(text)) for text in (symbol, source, file)]
-    try:
-        return table.intern(Frame(texts[0], texts[1], Kind(kind), texts[2], line))
-    except ValueError as error:
-        raise TypeError("no such kind") from error
+    return table.intern(Frame(texts[0], texts[1], Kind(kind), texts[2], line))
 
 
 def _paths(
@@ -128,21 +127,22 @@ def _paths(
             yield spine, weight
 
 
+def _safe(profile: Preorder) -> Preorder:
+    """The profile with printable names, whoever made its frames."""
+    frames = [
+        replace(f, symbol=safe_text(f.symbol), object=safe_text(f.object), file=safe_text(f.file))
+        for f in profile.frames
+    ]
+    return replace(profile, frames=frames)
+
+
 def _embed(profile: Preorder, meta: SvgMeta, notes: list[str]) -> str:
     data = {
         "version": FORMAT,
         "meta": asdict(meta),
         "notes": notes,
         "frames": [
-            [
-                safe_text(f.symbol),
-                safe_text(f.object),
-                int(f.kind),
-                safe_text(f.file),
-                f.line,
-                shade(f),
-            ]
-            for f in profile.frames
+            [f.symbol, f.object, int(f.kind), f.file, f.line, shade(f)] for f in profile.frames
         ],
         "depth": profile.depth,
         "frame": profile.frame,

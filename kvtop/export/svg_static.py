@@ -57,6 +57,7 @@ def _boxes(profile: Preorder, rows: int, unit: str) -> Iterator[str]:
     scale = (WIDTH - 2 * PAD) / total[0]
     least = NARROWEST / scale
     names = [escape(f.symbol) for f in profile.frames]
+    unit = escape(unit)
     classes = [fill_class(f) for f in profile.frames]
     # Where the next child of a node begins, in weight from the left.
     cursor = [0] * len(total)
