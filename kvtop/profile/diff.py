@@ -1,0 +1,163 @@
+"""What changed between two folds, and whether it can be told from noise.
+
+A profile counts samples, so even two runs of the same program differ. A change is called
+significant when the two-proportion z test (pooled variance, two-sided) puts it outside the
+noise band: |z| above `Z_95` by default, which one function in twenty exceeds by mere chance.
+Folds must therefore be in samples, not in periods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import sqrt
+from typing import Literal
+
+from kvtop.profile.frames import Frame
+from kvtop.profile.hotspots import hotspots
+from kvtop.profile.stacks import StackTable
+from kvtop.profile.tree import CallTree
+
+Z_95 = 1.96
+Z_99 = 2.576
+Counts = Mapping[int, int]
+Normalise = Literal["share", "time"]
+"""``share``: each side as a part of its own whole ("which part of the CPU time").
+``time``: each side per second that it covers ("how much CPU time"), so that a program that now
+does the same in less time shows less of everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of a comparison: its fold, in samples, and the seconds that it covers."""
+
+    counts: Counts
+    seconds: float
+
+    @property
+    def weight(self) -> int:
+        """Samples of the whole side."""
+        return sum(self.counts.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A figure before and after, in samples and in the unit of the normalisation.
+
+    ``before_rate`` and ``after_rate`` are shares (0..1) or samples per second. ``z`` is the
+    change in standard errors, 0 where nothing can be said.
+    """
+
+    before: int
+    after: int
+    before_rate: float
+    after_rate: float
+    z: float
+
+    @property
+    def delta(self) -> float:
+        """After minus before, in the unit of the normalisation."""
+        return self.after_rate - self.before_rate
+
+    def significant(self, band: float = Z_95) -> bool:
+        """Whether the change lies outside the noise band of ``band`` standard errors."""
+        return abs(self.z) > band
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolChange:
+    """One function's change of self and of total weight."""
+
+    frame: Frame
+    own: Change
+    total: Change
+
+
+def change(before: int, after: int, one: Side, two: Side, normalise: Normalise = "share") -> Change:
+    """Compare ``before`` samples of side ``one`` with ``after`` samples of side ``two``."""
+    return _Scale(one, two, normalise).change(before, after)
+
+
+def diff_symbols(
+    table: StackTable, one: Side, two: Side, normalise: Normalise = "share"
+) -> list[SymbolChange]:
+    """Every function of either side, the one with the greatest change of self weight first."""
+    scale = _Scale(one, two, normalise)
+    before = {h.frame_id: h for h in hotspots(table, one.counts)}
+    after = {h.frame_id: h for h in hotspots(table, two.counts)}
+    rows = []
+    for frame_id in before.keys() | after.keys():
+        left, right = before.get(frame_id), after.get(frame_id)
+        own = scale.change(left.self_weight if left else 0, right.self_weight if right else 0)
+        total = scale.change(left.total if left else 0, right.total if right else 0)
+        rows.append(SymbolChange(table.frame(frame_id), own, total))
+    rows.sort(
+        key=lambda r: (-abs(r.own.delta), -abs(r.total.delta), r.frame.symbol, r.frame.object)
+    )
+    return rows
+
+
+class DiffTree:
+    """The call tree of the later side (``after``), each node with its change.
+
+    Paths that only the earlier side has are in the tree with weight 0 after; `after.total` is
+    what a flamegraph draws, `change` what colours it.
+    """
+
+    def __init__(
+        self, tree: CallTree, one: Side, two: Side, normalise: Normalise = "share"
+    ) -> None:
+        """``tree`` is an empty tree with the options wanted; it is filled here."""
+        self._scale = _Scale(one, two, normalise)
+        # With every path of either side there from the first, nodes keep their ids below.
+        tree.update({**one.counts, **two.counts})
+        tree.update(one.counts)
+        self._before = tree.total.copy()
+        self._before_own = tree.self_weight.copy()
+        tree.update(two.counts)
+        self.after = tree
+
+    def change(self, node: int) -> Change:
+        """Change of the node's total weight."""
+        return self._scale.change(self._before[node], self.after.total[node])
+
+    def own_change(self, node: int) -> Change:
+        """Change of the node's own weight."""
+        return self._scale.change(self._before_own[node], self.after.self_weight[node])
+
+
+class _Scale:
+    def __init__(self, one: Side, two: Side, normalise: Normalise) -> None:
+        self._weights = one.weight, two.weight
+        self._share = normalise == "share"
+        self._seconds = one.seconds, two.seconds
+        if not self._share and min(self._seconds) <= 0:
+            raise ValueError("a comparison by time needs the seconds of both sides")
+
+    def change(self, before: int, after: int) -> Change:
+        if self._share:
+            one, two = self._weights
+            left = before / one if one else 0.0
+            right = after / two if two else 0.0
+            z = _two_proportions(before, one, after, two)
+        else:
+            one_s, two_s = self._seconds
+            left, right = before / one_s, after / two_s
+            z = _two_rates(before, one_s, after, two_s)
+        return Change(before, after, left, right, z)
+
+
+def _two_proportions(hits_a: int, all_a: int, hits_b: int, all_b: int) -> float:
+    """z of two shares under the hypothesis that they are one."""
+    if not all_a or not all_b:
+        return 0.0
+    pooled = (hits_a + hits_b) / (all_a + all_b)
+    variance = pooled * (1 - pooled) * (1 / all_a + 1 / all_b)
+    return (hits_b / all_b - hits_a / all_a) / sqrt(variance) if variance > 0 else 0.0
+
+
+def _two_rates(hits_a: int, seconds_a: float, hits_b: int, seconds_b: float) -> float:
+    """z of two Poisson rates under the hypothesis that they are one."""
+    pooled = (hits_a + hits_b) / (seconds_a + seconds_b)
+    variance = pooled * (1 / seconds_a + 1 / seconds_b)
+    return (hits_b / seconds_b - hits_a / seconds_a) / sqrt(variance) if variance > 0 else 0.0
