@@ -106,6 +106,10 @@ class KvServer:
         self.persister.start(self._report_from_thread)
         self.peers.start()
         self._next_tick = self._loop.time()
+        if self.raft.term == 0:
+            # Nobody leads a cluster that never ran: half a timeout is wait enough.
+            for _ in range(self.options.election_ticks // 2):
+                self.raft.tick()
         self._tick()
 
     async def stop(self) -> None:

@@ -21,6 +21,7 @@ import uvloop
 from kvtop.workload.kvserver import KvServer, Options
 from kvtop.workload.peers import Address
 from kvtop.workload.process import die_with_parent, flush_perf_map, writes_perf_map
+from kvtop.workload.raft.types import Role
 from kvtop.workload.report import build_report, node_name
 from kvtop.workload.rpc.provider import Provider
 from kvtop.workload.service import KvService
@@ -133,7 +134,12 @@ class Node:
         if self._told.get("role") != role:
             self._told["role"] = role
             _tell(event="role", **role)
-            logger.info("%s in term %d, leader %s", role["role"], raft.term, leader or "unknown")
+            if leader == node_name(server.options.id):
+                logger.info("leads in term %d", raft.term)
+            elif leader is not None:
+                logger.info("follows %s in term %d", leader, raft.term)
+            elif raft.role is Role.CANDIDATE:
+                logger.info("stands for election in term %d", raft.term)
         if server.serving and self._told.get("serving") != raft.term:
             self._told["serving"] = raft.term
             _tell(event="serving", term=raft.term)

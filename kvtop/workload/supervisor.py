@@ -67,6 +67,8 @@ class Supervisor:
         self._terms: dict[str, tuple[str, int]] = {}
         self._merger = StressMerger(self._emit, INTERVAL)
         self._stress_ends = float("inf")
+        self._duration: float | None = None
+        self._clients_launched = False
         self._stopping = False
         self._python = sys.executable
 
@@ -204,10 +206,9 @@ class Supervisor:
             ]
         if not options.no_stress:
             self._plan_stress(options, interpreter, book)
-        for name in list(self._commands):
-            self._launch(name, "node" if name.startswith("node") else "client")
-        if options.duration is not None:
-            self._stress_ends = time.monotonic() + options.duration
+        for name in self._ports:
+            self._launch(name, "node")
+        self._duration = options.duration
 
     def _plan_stress(self, options: Start, interpreter: list[str], book: str) -> None:
         processes = options.client_processes or min(2, options.clients)
@@ -222,6 +223,17 @@ class Supervisor:
                 *("--value-size", str(options.value_size), "--keys", str(options.keys)),
                 *("--interval", str(INTERVAL), "--parent", str(os.getpid())),
             ]
+
+    def _launch_clients(self) -> None:
+        """Once, when the first node listens: before that they would only take its CPU time."""
+        names = [name for name in self._commands if name not in self._ports]
+        if self._clients_launched or not names:
+            return
+        self._clients_launched = True
+        for name in names:
+            self._launch(name, "client")
+        if self._duration is not None:
+            self._stress_ends = time.monotonic() + self._duration
 
     def _launch(self, name: str, kind: str) -> None:
         child = Child(name, kind, self._commands[name])
@@ -247,6 +259,8 @@ class Supervisor:
             event = data["event"]
             if event == "interval":
                 self._merger.add(child.name, data)
+            elif event == "listening":
+                self._launch_clients()
             elif event == "role":
                 role, term = str(data["role"]), int(data["term"])
                 self._terms[child.name] = role, term
