@@ -10,14 +10,17 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
+from kvtop.collectors.attach import choose_call_graph
 from kvtop.collectors.children import Child
 from kvtop.collectors.doctor import explain, perf_missing
 from kvtop.collectors.perf_jit import JIT_OBJECT_DIRECTORY, JitObjects
 from kvtop.collectors.perf_script import ScriptParser
 from kvtop.collectors.perf_stream import SCRIPT_OPTIONS, RecordOptions, Stream
 from kvtop.collectors.perf_window import PipeWindow
+from kvtop.collectors.processes import process_exists
 from kvtop.events import (
     CollectorStatus,
     Emit,
@@ -46,7 +49,7 @@ class PerfRecord:
         table: StackTable,
         pids: Sequence[int],
         frequency: int = 99,
-        call_graph: str = "fp",
+        call_graph: str = "auto",
         event: str | None = None,
         window: PipeWindow | None = None,
     ) -> None:
@@ -62,6 +65,7 @@ class PerfRecord:
         self._status: tuple[Health, str] | None = None
         self._delay: float | None = None
         self._event = ""
+        self._call_graph = call_graph
         self._judged = (0, 0)
 
     @property
@@ -136,9 +140,10 @@ class PerfRecord:
                 self._delay = time.monotonic() - samples[-1].time
                 emit(SampleBatch(tuple(samples)))
 
-        options = RecordOptions(
-            pids, self.options.frequency, self.options.call_graph, self.options.event
-        )
+        self._call_graph = self.options.call_graph
+        if self._call_graph == "auto":
+            self._call_graph = choose_call_graph(pids)
+        options = replace(self.options, pids=pids, call_graph=self._call_graph)
         if self._stream is not None:
             self._lost_before += self._stream.lost
         self._stream = Stream(options, self._objects, self.window, self.attached, deliver)
@@ -172,7 +177,7 @@ class PerfRecord:
                     self._delay,
                     event,
                     self.options.frequency,
-                    self.options.call_graph,
+                    self._call_graph,
                 )
             )
             self._judge(emit)
@@ -189,7 +194,7 @@ class PerfRecord:
         share = broken / samples
         if share <= 0.5:
             self._report(emit, Health.OK)
-        elif self.options.call_graph.startswith("fp"):
+        elif self._call_graph.startswith("fp"):
             self._report(
                 emit,
                 Health.DEGRADED,
@@ -208,12 +213,3 @@ class PerfRecord:
         if self._status != (health, reason):
             self._status = health, reason
             emit(CollectorStatus(time.monotonic(), self.name, health, reason))
-
-
-def process_exists(pid: int) -> bool:
-    """Whether the process runs; one that has ended and was not reaped does not."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
-    except OSError:
-        return False
-    return stat.rpartition(")")[2].split()[0] not in "ZX"

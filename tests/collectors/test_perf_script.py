@@ -10,13 +10,13 @@ from kvtop.events import StackSample
 from kvtop.profile.stacks import StackTable
 
 TEXT = b"""\
-python3.13 10344/10344  1640.824133968:   10101010 cpu-clock:pppH: 
+python3.13 10344/10344  1640.824133968:   10101010 cpu-clock:pppH:\x20
 \tffffffff813a2413 finish_task_switch.isra.0 ([kernel.kallsyms])
 \tffffffff821f8914 __schedule ([kernel.kallsyms])
 \t              85 py::hot_mid:/srv/app.py (/proc/77/fd/12)
 \t           20b74 _start (/usr/bin/python3.13)
 
-   Web Content 7/9  1640.833185406:          1 sched:sched_switch: 
+   Web Content 7/9  1640.833185406:          1 sched:sched_switch:\x20
 \t          16a06e operator()<void (*)(int)> (/usr/lib/a (b)/x.so)
 \t    7f91087ea087 [unknown] ([unknown])
 

@@ -1,0 +1,124 @@
+"""What the nodes say of themselves, asked over their status ports twice a second."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, replace
+
+from kvtop.events import CollectorStatus, Emit, Health, NodeState, NodeStatus, Role
+from kvtop.profile.text import safe_text
+from kvtop.workload.status import NodeReport, StatusError, fetch_status
+
+_ROLES = {
+    "leader": Role.LEADER,
+    "follower": Role.FOLLOWER,
+    "learner": Role.FOLLOWER,
+    "candidate": Role.CANDIDATE,
+    "pre-candidate": Role.CANDIDATE,
+}
+_PATIENCE = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    name: str
+    pid: int | None
+    state: NodeState
+    host: str
+    port: int
+
+
+class ClusterCollector:
+    """Emits NodeStatus per node, ``interval`` seconds apart.
+
+    The supervisor's word on a process (`set_process`) decides between up, paused and down; the
+    rest is the node's own. A node that does not answer has figures of None and an ``error``.
+    """
+
+    name = "cluster"
+
+    def __init__(self, interval: float = 0.5) -> None:
+        self.interval = interval
+        self._nodes: dict[str, _Node] = {}
+        self._changed = asyncio.Event()
+        self._status: tuple[Health, str] | None = None
+
+    def set_process(
+        self, name: str, pid: int | None, state: NodeState, host: str, status_port: int
+    ) -> None:
+        """What the supervisor knows of a node's process; asked about at once."""
+        self._nodes[name] = _Node(name, pid, state, host, status_port)
+        self._changed.set()
+
+    async def run(self, emit: Emit) -> None:
+        """Ask until cancelled."""
+        while True:
+            self._changed.clear()
+            nodes = sorted(self._nodes.values(), key=lambda node: node.name)
+            statuses = with_lag(await asyncio.gather(*map(_ask, nodes)))
+            for status in statuses:
+                # The supervisor may have said something newer while the node was being asked.
+                if self._nodes[status.name] in nodes:
+                    emit(status)
+            self._judge(statuses, emit)
+            try:
+                await asyncio.wait_for(self._changed.wait(), self.interval)
+            except TimeoutError:
+                continue
+
+    def _judge(self, statuses: list[NodeStatus], emit: Emit) -> None:
+        silent = [s for s in statuses if s.error]
+        verdict = (Health.OK, "")
+        if silent and len(silent) == len(statuses):
+            verdict = (Health.UNAVAILABLE, f"No node answers: {silent[0].error}.")
+        elif silent:
+            names = ", ".join(s.name for s in silent)
+            verdict = (Health.DEGRADED, f"{names}: {silent[0].error}.")
+        if statuses and verdict != self._status:
+            self._status = verdict
+            emit(CollectorStatus(time.monotonic(), self.name, *verdict))
+
+
+async def _ask(node: _Node) -> NodeStatus:
+    now = time.monotonic()
+    if node.state in (NodeState.DOWN, NodeState.PAUSED):
+        return NodeStatus(now, node.name, node.pid, node.state)
+    try:
+        report = await fetch_status(node.host, node.port, _PATIENCE)
+    except StatusError as error:
+        if node.state is NodeState.STARTING:
+            return NodeStatus(now, node.name, node.pid, node.state)
+        return NodeStatus(
+            time.monotonic(), node.name, node.pid, node.state, error=safe_text(str(error), 200)
+        )
+    return from_report(node.name, report)
+
+
+def from_report(name: str, report: NodeReport) -> NodeStatus:
+    """A node's own report as an event, lag not yet known."""
+    return NodeStatus(
+        time.monotonic(),
+        name,
+        report.pid,
+        NodeState.UP,
+        role=_ROLES.get(report.role, Role.UNKNOWN),
+        term=report.term,
+        leader=None if report.leader is None else safe_text(report.leader, 80),
+        commit=report.commit,
+        applied=report.applied,
+        last_index=report.last_index,
+        fdatasync_p99=report.fdatasync_p99,
+        fdatasyncs=report.fdatasyncs,
+        keys=report.keys,
+        error=safe_text(report.failure, 200),
+    )
+
+
+def with_lag(statuses: list[NodeStatus]) -> list[NodeStatus]:
+    """Fill ``lag``: entries behind the commit index of the leader with the highest term."""
+    leaders = [s for s in statuses if s.role is Role.LEADER and s.commit is not None]
+    if not leaders:
+        return statuses
+    commit = max(leaders, key=lambda s: s.term or 0).commit or 0
+    return [s if s.commit is None else replace(s, lag=max(0, commit - s.commit)) for s in statuses]

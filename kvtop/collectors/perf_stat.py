@@ -1,0 +1,226 @@
+"""Counters per target: one ``perf stat -I`` each, its lines turned into CounterReading events.
+
+The separated-values output is read, not ``-j``: perf has had it since 3.x, JSON only since 6.0.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kvtop.collectors.children import Child
+from kvtop.collectors.doctor import explain, perf_missing
+from kvtop.collectors.fdio import big_pipe, readable
+from kvtop.collectors.processes import process_exists
+from kvtop.events import CollectorStatus, CounterReading, Emit, Health, Target
+from kvtop.profile.text import safe_text
+
+EVENTS = (
+    "task-clock",
+    "context-switches",
+    "cpu-migrations",
+    "page-faults",
+    "cycles",
+    "instructions",
+    "cache-references",
+    "cache-misses",
+    "branches",
+    "branch-misses",
+)
+_SEPARATOR = ";"
+_RETRY = 5.0
+_LONGEST_LINE = 1 << 16
+_TIME = re.compile(r"[0-9]{1,10}\.[0-9]{1,9}")
+_NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{1,9})?")
+# cpu_core/cycles/ and cpu_atom/cycles/ of a hybrid processor are one event to the reader.
+_HYBRID = re.compile(r"cpu_(?:core|atom|lowpower)/([^/]+)/[a-zA-Z]*")
+_MODIFIER = re.compile(r":[ukhHGpPS]+$")
+
+
+@dataclass(frozen=True, slots=True)
+class StatLine:
+    """One line of ``perf stat -I MS -x ';'``; ``time`` is seconds since its start."""
+
+    time: float
+    event: str
+    value: float | None
+    unit: str
+    supported: bool
+    running: float
+    """Share of the interval that the event was on the hardware; the value is scaled by it."""
+
+
+def parse_line(line: str) -> StatLine | None:
+    """Read a line; None where it is no counter (a comment, an error, cut short)."""
+    parts = line.strip().split(_SEPARATOR)
+    if len(parts) < 4 or not _TIME.fullmatch(parts[0].strip()):
+        return None
+    raw, unit, name = parts[1].strip(), parts[2].strip(), parts[3].strip()
+    if not name:
+        return None
+    if hybrid := _HYBRID.fullmatch(name):
+        name = hybrid[1]
+    event = safe_text(_MODIFIER.sub("", name), 80)
+    value: float | None = None
+    if _NUMBER.fullmatch(raw):
+        value = float(raw)
+    elif raw not in ("<not counted>", "<not supported>"):
+        return None
+    share = parts[5].strip() if len(parts) > 5 else ""
+    running = min(float(share) / 100, 1.0) if _NUMBER.fullmatch(share) else 1.0
+    return StatLine(
+        float(parts[0]), event, value, safe_text(unit, 20), raw != "<not supported>", running
+    )
+
+
+class StatParser:
+    """Lines to readings: knows intervals, and adds up the halves of a hybrid processor."""
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+        self._rest = ""
+        self._at = 0.0
+        self._interval = 0.0
+
+    def feed(self, data: bytes, now: float) -> list[CounterReading]:
+        """Readings of the lines that ``data`` completed, which arrived at ``now``."""
+        *texts, self._rest = (self._rest + data.decode(errors="replace")).split("\n")
+        if len(self._rest) > _LONGEST_LINE:
+            self._rest = ""
+        lines = [line for text in texts if (line := parse_line(text)) is not None]
+        merged: dict[tuple[float, str], StatLine] = {}
+        for line in lines:
+            key = line.time, line.event
+            merged[key] = _added(merged[key], line) if key in merged else line
+        readings: list[CounterReading] = []
+        newest = max((line.time for line in lines), default=0.0)
+        for line in merged.values():
+            if line.time > self._at:
+                self._interval = line.time - self._at
+                self._at = line.time
+            if line.time == self._at and self._interval > 0:
+                readings.append(
+                    CounterReading(
+                        now - (newest - line.time),
+                        self._interval,
+                        *(self._label, line.event, line.value, line.unit),
+                        *(line.supported, line.running),
+                    )
+                )
+        return readings
+
+
+def _added(one: StatLine, other: StatLine) -> StatLine:
+    values = [line.value for line in (one, other) if line.value is not None]
+    return StatLine(
+        one.time,
+        one.event,
+        sum(values) if values else None,
+        one.unit or other.unit,
+        one.supported or other.supported,
+        min(one.running, other.running),
+    )
+
+
+class PerfStat:
+    """Emits CounterReading per target, event and interval, and CollectorStatus."""
+
+    name = "perf stat"
+
+    def __init__(
+        self,
+        targets: Sequence[Target] = (),
+        interval: float = 0.5,
+        events: Sequence[str] = EVENTS,
+    ) -> None:
+        self.interval = max(interval, 0.1)
+        self.events = tuple(events)
+        self._targets = tuple(targets)
+        self._changed = asyncio.Event()
+        self._children: dict[str, int] = {}
+        self._status: tuple[Health, str] | None = None
+
+    @property
+    def child_pids(self) -> tuple[int, ...]:
+        """perf's processes that run for this collector: part of what kvtop costs."""
+        return tuple(self._children.values())
+
+    def retarget(self, targets: Sequence[Target]) -> None:
+        """Count these from now on; a target whose label and PID stay is not interrupted."""
+        self._targets = tuple(targets)
+        self._changed.set()
+
+    def set_interval(self, seconds: float) -> None:
+        """Count at another interval from now on, 0.1 s or more."""
+        if max(seconds, 0.1) != self.interval:
+            self.interval = max(seconds, 0.1)
+            self._changed.set()
+
+    async def run(self, emit: Emit) -> None:
+        """Count until cancelled."""
+        running: dict[tuple[str, int, float], asyncio.Task[None]] = {}
+        try:
+            while True:
+                self._changed.clear()
+                wanted = {(t.label, t.pid, self.interval) for t in self._targets}
+                stopped = [running.pop(key) for key in running.keys() - wanted]
+                await _stop(stopped)
+                for key in sorted(wanted - running.keys()):
+                    running[key] = asyncio.create_task(self._follow(*key, emit))
+                await self._changed.wait()
+        finally:
+            await _stop(list(running.values()))
+
+    async def _follow(self, label: str, pid: int, interval: float, emit: Emit) -> None:
+        """Count one process until it exits; start again where perf ends before it."""
+        while process_exists(pid):
+            try:
+                error = await self._count(label, pid, interval, emit)
+            except FileNotFoundError:
+                self._report(emit, Health.UNAVAILABLE, perf_missing())
+                return
+            if process_exists(pid):
+                self._report(emit, Health.UNAVAILABLE, error)
+                await asyncio.sleep(_RETRY)
+
+    async def _count(self, label: str, pid: int, interval: float, emit: Emit) -> str:
+        source, sink = big_pipe()
+        args = ["perf", "stat", "-I", str(round(interval * 1000)), "-x", _SEPARATOR]
+        args += ["--log-fd", "1", "-e", ",".join(self.events), "-p", str(pid)]
+        try:
+            try:
+                child = await Child.spawn(args, stdout=sink)
+            finally:
+                os.close(sink)
+            async with child:
+                self._children[label] = child.pid
+                parser = StatParser(label)
+                said = b""
+                while await readable(source):
+                    data = os.read(source, 1 << 16)
+                    if not data:
+                        break
+                    said = (said + data)[-4096:]
+                    for reading in parser.feed(data, time.monotonic()):
+                        self._report(emit, Health.OK)
+                        emit(reading)
+                await child.wait()
+                return explain(child.stderr or said.decode(errors="replace"))
+        finally:
+            os.close(source)
+            self._children.pop(label, None)
+
+    def _report(self, emit: Emit, health: Health, reason: str = "") -> None:
+        if self._status != (health, reason):
+            self._status = health, reason
+            emit(CollectorStatus(time.monotonic(), self.name, health, reason))
+
+
+async def _stop(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
