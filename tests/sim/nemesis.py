@@ -22,24 +22,22 @@ class Nemesis:
         self.stopped = False
         self._rng = random.Random(f"nemesis {cluster.seed}")
         faults: list[tuple[Callable[[], bool], int]] = [
-            (self.crash, 5),
+            (self.crash, 4),
+            (self.crash_leader, 4),
             (self.crash_all, 1),
-            (self.restart, 8),
             (self.pause, 2),
             (self.pause_leader, 2),
-            (self.resume, 4),
-            (self.isolate_leader, 3),
+            (self.isolate_leader, 4),
             (self.partition, 4),
             (self.one_way, 2),
-            (self.heal, 6),
             (self.network, 1),
-            (self.slow_disk, 1),
+            (self.slow_disk, 2),
             (self.skew_clock, 1),
             (self.transfer, 2),
             (self.change_members, 4),
         ]
         # Each run has its own mix: some faults often, some never.
-        chosen = [(fault, weight * self._rng.choice((0, 1, 1, 3))) for fault, weight in faults]
+        chosen = [(fault, weight * self._rng.choice((0, 1, 1, 4))) for fault, weight in faults]
         self._faults = [fault for fault, _ in chosen]
         self._weights = [weight for _, weight in chosen]
         if not any(self._weights):
@@ -57,24 +55,24 @@ class Nemesis:
             self.counts[fault.__name__] += 1
         self._next()
 
-    def _pick(self, nodes: list[Node]) -> Node | None:
-        return self._rng.choice(nodes) if nodes else None
+    def _for_a_while(self, end: Callable[[], None]) -> bool:
+        """Let what was just begun end after a time between a message's and some elections'."""
+        ticks = 2 ** self._rng.uniform(-1, 6)
+        self.cluster.after(int(ticks * TICK), lambda: None if self.stopped else end())
+        return True
 
-    def _running(self) -> list[Node]:
-        return [node for node in self.cluster.nodes if node.up and not node.is_paused]
+    def _any(self, nodes: list[Node]) -> Node | None:
+        return self._rng.choice(nodes) if nodes else None
 
     # --- processes -----------------------------------------------------------------------------
 
     def crash(self) -> bool:
-        """kill -9 or power loss of one node."""
-        return self._crash(self._pick([node for node in self.cluster.nodes if node.up]))
+        """kill -9 or power loss of one node, which comes back later."""
+        return self._crash(self._any([node for node in self.cluster.nodes if node.up]))
 
-    def _crash(self, node: Node | None) -> bool:
-        if node is None:
-            return False
-        queued = len(node.disk.queue)
-        node.crash(self._rng.choice((0, 0, self._rng.randint(0, queued))))
-        return True
+    def crash_leader(self) -> bool:
+        """The same, aimed."""
+        return self._crash(self.cluster.leader)
 
     def crash_all(self) -> bool:
         """Power loss of all."""
@@ -83,51 +81,43 @@ class Nemesis:
             self._crash(node)
         return bool(running)
 
-    def restart(self) -> bool:
-        """A crashed node comes back."""
-        node = self._pick([node for node in self.cluster.nodes if not node.up])
-        if node is not None:
-            node.start()
-        return node is not None
+    def _crash(self, node: Node | None) -> bool:
+        if node is None:
+            return False
+        queued = len(node.disk.queue)
+        node.crash(self._rng.choice((0, 0, self._rng.randint(0, queued))))
+        return self._for_a_while(lambda: None if node.up else node.start())
 
     def pause(self) -> bool:
         """SIGSTOP."""
-        node = self._pick(self._running())
-        if node is not None:
-            node.pause()
-        return node is not None
+        return self._pause(self._any([node for node in self.cluster.nodes if node.up]))
 
     def pause_leader(self) -> bool:
-        """SIGSTOP of the leader for longer than an election takes."""
-        node = self.cluster.leader
+        """The same, aimed."""
+        return self._pause(self.cluster.leader)
+
+    def _pause(self, node: Node | None) -> bool:
         if node is None or node.is_paused:
             return False
         node.pause()
-        self.cluster.after(self._rng.randint(10, 40) * TICK, node.resume)
-        return True
-
-    def resume(self) -> bool:
-        """SIGCONT."""
-        node = self._pick([node for node in self.cluster.nodes if node.is_paused])
-        if node is not None:
-            node.resume()
-        return node is not None
+        return self._for_a_while(node.resume)
 
     # --- network -------------------------------------------------------------------------------
 
     def isolate_leader(self) -> bool:
         """The leader alone on its side."""
         leader = self.cluster.leader
-        if leader is not None:
-            self.cluster.isolate(leader.id)
-        return leader is not None
+        return leader is not None and self._cut([leader.id])
 
     def partition(self) -> bool:
         """Two sides."""
         ids = [node.id for node in self.cluster.nodes]
-        side = self._rng.sample(ids, self._rng.randint(1, len(ids) // 2))
-        self.cluster.network.partition(side, set(ids) - set(side))
-        return True
+        return self._cut(self._rng.sample(ids, self._rng.randint(1, len(ids) // 2)))
+
+    def _cut(self, side: list[int]) -> bool:
+        network = self.cluster.network
+        network.partition(side, {node.id for node in self.cluster.nodes} - set(side))
+        return self._for_a_while(network.heal)
 
     def one_way(self) -> bool:
         """One node hears, but is not heard; or the reverse."""
@@ -135,12 +125,7 @@ class Nemesis:
         sides = [[self._rng.choice(ids)], ids]
         self._rng.shuffle(sides)
         self.cluster.network.block(*sides)
-        return True
-
-    def heal(self) -> bool:
-        """All partitions end."""
-        self.cluster.network.heal()
-        return True
+        return self._for_a_while(self.cluster.network.heal)
 
     def network(self) -> bool:
         """Other losses and delays."""
@@ -150,11 +135,11 @@ class Nemesis:
     # --- machines ------------------------------------------------------------------------------
 
     def slow_disk(self) -> bool:
-        """One disk stalls, or recovers."""
+        """One disk stalls."""
         node = self._rng.choice(self.cluster.nodes)
-        slow = node.disk_delay == self.cluster.parameters.disk
-        node.disk_delay = (50_000, 300_000) if slow else self.cluster.parameters.disk
-        return True
+        usual = self.cluster.parameters.disk
+        node.disk_delay = (50_000, 300_000)
+        return self._for_a_while(lambda: setattr(node, "disk_delay", usual))
 
     def skew_clock(self) -> bool:
         """One clock runs up to twice as fast, or half as fast."""
