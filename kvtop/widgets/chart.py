@@ -10,6 +10,7 @@ from itertools import pairwise
 from rich.style import Style
 
 from kvtop.events import Marker, MarkerKind
+from kvtop.profile.text import safe_text
 from kvtop.widgets.figures import clock, span
 from kvtop.widgets.line import Piece, fit, width_of
 
@@ -235,7 +236,7 @@ def time_axis(span_: TimeSpan, label_width: int, wall_offset: float, dim: Style)
 def marker_row(
     markers: Sequence[Marker], span_: TimeSpan, styles: Callable[[str], Style]
 ) -> list[Piece]:
-    """One line of marker glyphs with as much of their text as fits before the next one."""
+    """One line of marker glyphs; text, or at least a label, where it fits before the next one."""
     placed: list[tuple[int, Marker]] = []
     for marker in markers:
         column = span_.column(marker.time)
@@ -254,10 +255,9 @@ def marker_row(
         pieces.append((" " * (column - at), null))
         style = styles(MARKER_STYLES[marker.kind])
         room = until - column - 1
-        text = MARKER_GLYPHS[marker.kind]
-        words = marker.text.split()
-        while words and width_of(f"{text} {words[0]}") <= room:
-            text += f" {words.pop(0)}"
+        glyph = MARKER_GLYPHS[marker.kind]
+        full = [f"{glyph} {safe_text(t)}" for t in (marker.text, marker.label) if t]
+        text = next((t for t in full if width_of(t) <= room), glyph)
         pieces.append((text, style))
         at = column + width_of(text)
     return pieces

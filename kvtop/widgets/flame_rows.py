@@ -45,10 +45,14 @@ def draw_row(
     partial: list[tuple[int, int, Color | None]] = []
     before: Color | None = None
     end = width * 8
+    taken = 0
     for node, _, x0, x1 in boxes:
-        a = int(x0 * 8 + 0.5)
+        a = max(taken, int(x0 * 8 + 0.5))
+        if a >= end:
+            break
         b = int(x1 * 8 + 0.5)
         b = a + 1 if b <= a else end if b > end else b
+        taken = b
         first, off = a >> 3, a & 7
         if partial and first > at:
             segments.append(_shared(partial, ground))
@@ -58,8 +62,6 @@ def draw_row(
             segments.append(Segment(" " * (first - at), back))
             at = first
             before = None
-        if first >= width:
-            break
         look = look_of(node)
         last, rest = b >> 3, b & 7
         if last == first:

@@ -8,7 +8,6 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.widgets import Footer
 
 from kvtop.profile.ring import Filter, GroupKey
 from kvtop.profile.text import safe_text
@@ -18,6 +17,7 @@ from kvtop.widgets.figures import clock, span
 from kvtop.widgets.flame_state import Groups
 from kvtop.widgets.flamegraph import Flamegraph
 from kvtop.widgets.help import HelpScreen
+from kvtop.widgets.key_bar import KeyBar, KeyHint
 from kvtop.widgets.prompt import Pattern, PromptScreen
 
 Source = Callable[[float, GroupKey | None], Groups]
@@ -30,6 +30,20 @@ _GROUPINGS: tuple[GroupKey | None, ...] = (
     GroupKey.ROLE,
     GroupKey.THREAD,
     GroupKey.PROCESS,
+)
+_HINTS = (
+    KeyHint("?", "help", "screen.help"),
+    KeyHint("esc", "back", "screen.back"),
+    KeyHint("/", "search", "screen.search"),
+    KeyHint("enter", "zoom", "screen.flame('zoom')"),
+    KeyHint("space", "freeze", "screen.freeze"),
+    KeyHint("+ -", "window", "screen.window(1)"),
+    KeyHint("t", "group", "screen.group"),
+    KeyHint("s", "save SVG", "screen.save"),
+    KeyHint("i", "upside down", "screen.flame('invert')"),
+    KeyHint("r", "callers first", "screen.flame('reverse')"),
+    KeyHint("g", "glue", "screen.flame('glue')"),
+    KeyHint("y", "copy name", "screen.flame('copy_name')"),
 )
 
 
@@ -94,7 +108,7 @@ class FlamegraphScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield self.flamegraph
-        yield Footer(show_command_palette=False)
+        yield KeyBar(_HINTS)
 
     def on_mount(self) -> None:
         """Show the window as it is now."""

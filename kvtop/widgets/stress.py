@@ -57,7 +57,6 @@ class StressPane(Pane):
     def _figures(self) -> list[tuple[str, str, str]]:
         last = self.store.stress.last
         assert last is not None
-        errors = f"{count(last.errors / last.interval if last.interval else 0)}/s"
         per = last.interval or 1.0
         return [
             ("ops/s", count(last.rate), "bold"),
@@ -66,8 +65,8 @@ class StressPane(Pane):
             ("p50", duration(last.p50), ""),
             ("p99", duration(last.p99), "bold"),
             ("p99.9", duration(last.p999), ""),
-            ("errors", errors, "bad" if last.errors else ""),
-            ("in all", count(last.total_errors), "warn" if last.total_errors else ""),
+            ("errors/s", count(last.errors / per), "bad" if last.errors else ""),
+            ("errors", count(last.total_errors), "warn" if last.total_errors else ""),
         ]
 
     def _beside(self, figures: list[tuple[str, str, str]], width: int, height: int) -> list[Strip]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from textual.app import App, ComposeResult
 from textual.widget import Widget
 from textual.widgets import Footer
@@ -28,7 +30,12 @@ class MainApp(App[object]):
     CSS = "RunHeader { dock: top; }"
 
     def __init__(self, store: Store) -> None:
-        super().__init__()
+        plain = "NO_COLOR" in os.environ
+        # Textual chooses its filter from this argument: with a theme alone it would show
+        # black on black.
+        super().__init__(ansi_color=True if plain else None)
+        if plain:
+            self.theme = "ansi-dark"
         self.store = store
         self.header = RunHeader(store)
         self.dashboard = Dashboard(store)

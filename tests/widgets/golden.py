@@ -17,8 +17,9 @@ def check(name: str, text: str) -> None:
     path = _HERE / name
     if os.environ.get("KVTOP_UPDATE_GOLDENS"):
         path.parent.mkdir(exist_ok=True)
-        path.write_text(text + "\n", encoding="utf-8")
-    assert text.splitlines() == path.read_text(encoding="utf-8").splitlines()
+        path.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+    expected = path.read_text(encoding="utf-8").rstrip("\n")
+    assert text.rstrip("\n").splitlines() == expected.splitlines()
 
 
 def steady_svg(svg: str) -> str:

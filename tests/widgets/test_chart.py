@@ -7,6 +7,7 @@ from rich.style import Style
 from kvtop.events import Marker, MarkerKind
 from kvtop.widgets.chart import (
     Line,
+    Points,
     TimeSpan,
     chart,
     marker_row,
@@ -26,7 +27,7 @@ def text(pieces: list[Piece]) -> str:
     return "".join(part for part, _ in pieces)
 
 
-def drawn(points: list[tuple[float, float | None]], height: int = 2) -> list[str]:
+def drawn(points: Points, height: int = 2) -> list[str]:
     return [text(row) for row in plot([Line(points, NULL)], SPAN, height, 10.0)]
 
 

@@ -1,0 +1,137 @@
+"""The main screen at its sizes: what is shown, that nothing is cut, focus and maximising."""
+
+from __future__ import annotations
+
+import pytest
+from textual.pilot import Pilot
+
+from kvtop.widgets.arrangement import plan_for
+from tests.widgets import golden
+from tests.widgets.app import MainApp
+from tests.widgets.made_up import fill, make_store
+from tests.widgets.render import screen_text
+
+SIZES = [(80, 24), (120, 40), (200, 50)]
+
+
+async def settled(pilot: Pilot[object]) -> str:
+    await pilot.pause()
+    await pilot.pause()
+    return screen_text(pilot.app)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda s: f"{s[0]}x{s[1]}")
+@pytest.mark.parametrize("cluster", [True, False], ids=["cluster", "attach"])
+async def test_screen(size: tuple[int, int], cluster: bool) -> None:
+    app = MainApp(fill(make_store(cluster)))
+    async with app.run_test(size=size) as pilot:
+        kind = "cluster" if cluster else "attach"
+        golden.check(f"{kind}-{size[0]}x{size[1]}.txt", await settled(pilot))
+
+
+async def test_screenshot_of_the_middle_size() -> None:
+    app = MainApp(fill(make_store()))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        golden.check("main-120x40.svg", golden.steady_svg(app.export_screenshot()))
+
+
+@pytest.mark.parametrize("theme", ["ansi-dark", "textual-light"])
+async def test_other_themes_show_the_same_text(theme: str) -> None:
+    app = MainApp(fill(make_store()))
+    async with app.run_test(size=(120, 40)) as pilot:
+        before = await settled(pilot)
+        app.theme = theme
+        after = await settled(pilot)
+        frames = str.maketrans("━┃┏┓┗┛", "─│╭╮╰╯")
+        assert after.translate(frames) == before
+
+
+async def test_no_color_emits_no_colour(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = MainApp(fill(make_store()))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        for strip in app.screen._compositor.render_strips():
+            for segment in strip:
+                style = segment.style
+                if style is not None:
+                    assert style.color is None or style.color.is_default
+                    assert style.bgcolor is None or style.bgcolor.is_default
+
+
+async def test_an_empty_store_says_that_it_waits() -> None:
+    app = MainApp(make_store())
+    async with app.run_test(size=(120, 40)) as pilot:
+        text = await settled(pilot)
+        assert "perf is starting" in text
+        assert "no operation yet" in text
+        assert "no samples yet" in text
+        assert "no log line yet" in text
+
+
+async def test_every_size_survives() -> None:
+    app = MainApp(fill(make_store(), 5))
+    async with app.run_test(size=(80, 24)) as pilot:
+        for size in [(20, 5), (10, 3), (40, 10), (300, 80), (60, 60), (1, 1), (80, 24)]:
+            await pilot.resize_terminal(*size)
+            app.tick()
+            await pilot.pause()
+        assert "Cluster" in await settled(pilot)
+
+
+async def test_numbers_bring_up_panes_also_hidden_ones() -> None:
+    app = MainApp(fill(make_store()))
+    async with app.run_test(size=(80, 24)) as pilot:
+        assert "6 Logs" not in await settled(pilot)
+        await pilot.press("6")
+        text = await settled(pilot)
+        assert "6 Logs" in text and "1 Cluster" not in text
+        await pilot.press("3")
+        text = await settled(pilot)
+        assert "6 Logs" not in text and "1 Cluster" in text
+        assert app.focused is app.dashboard.hot_symbols
+
+
+async def test_maximise_and_back_keeps_the_focus() -> None:
+    app = MainApp(fill(make_store()))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("4")
+        app.dashboard.toggle_maximised()
+        text = await settled(pilot)
+        assert "4 Counters" in text and "1 Cluster" not in text
+        app.dashboard.toggle_maximised()
+        assert "1 Cluster" in await settled(pilot)
+        assert app.focused is app.dashboard.counters
+
+
+async def test_tab_goes_round_the_panes_that_are_shown() -> None:
+    app = MainApp(fill(make_store()))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        seen = []
+        for _ in range(3):
+            seen.append(app.focused)
+            await pilot.press("tab")
+        board = app.dashboard
+        assert seen == [board.hot_symbols, board.cluster, board.stress]
+
+
+async def test_a_tick_without_news_draws_nothing() -> None:
+    app = MainApp(fill(make_store()))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        versions = [pane._version for pane in app.dashboard.panes]
+        app.tick()
+        assert [pane._version for pane in app.dashboard.panes] == versions
+
+
+@pytest.mark.parametrize("cluster", [True, False])
+def test_plans_place_panes_once_and_in_room(cluster: bool) -> None:
+    for width in range(10, 300, 7):
+        for height in range(3, 90, 4):
+            plan = plan_for(width, height, cluster)
+            ids = [pane for pane, _ in plan.panes]
+            assert len(ids) == len(set(ids)) and "hot-symbols" in ids
+            fixed = sum(int(row) for row in plan.rows.split() if row.isdigit())
+            assert fixed + 5 <= height or height < 16
