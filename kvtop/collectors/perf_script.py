@@ -92,11 +92,15 @@ class ScriptParser:
                 who, time, period, event = parts
                 comm, pid, tid = whos[who]
                 stack_id, is_broken, is_unresolved = stacks[stack]
+                weight = int(period)
                 append(
                     StackSample(
                         float(time[:-1]),
-                        *(pid, tid, comm, events[event]),
-                        min(int(period), _LARGEST_PERIOD),
+                        pid,
+                        tid,
+                        comm,
+                        events[event],
+                        weight if weight < _LARGEST_PERIOD else _LARGEST_PERIOD,
                         stack_id,
                     )
                 )
