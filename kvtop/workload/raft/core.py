@@ -180,6 +180,7 @@ class Raft(ElectionRules, FollowerRules, LeaderRules):
             self.log.persisted = index
             if self.role is Role.LEADER:
                 self._maybe_commit()
+        self._count_own_vote()
 
     def applied(self, index: int) -> None:
         """The state machine has applied all entries up to ``index``."""

@@ -14,8 +14,19 @@ class ElectionRules(RaftBase):
         self._election_elapsed += 1
         if self._election_elapsed >= self._election_timeout:
             self._reset_election_timer()
-            if self.id in self.configuration.voters:
+            if self._may_campaign():
                 self._campaign(pre=self.config.pre_vote)
+
+    def _may_campaign(self) -> bool:
+        """Whether it votes, or did before a change that may never be committed.
+
+        A node that holds its own removal may hold the longest log, and then nobody else can be
+        elected (dissertation, 4.2.2).
+        """
+        return (
+            self.id in self.configuration.voters
+            or self.id in self._configs.at(self.log.committed).voters
+        )
 
     def _campaign(self, pre: bool, transfer: bool = False) -> None:
         """Ask for pre-votes for the next term, or start it and ask for votes."""
@@ -31,7 +42,13 @@ class ElectionRules(RaftBase):
                 self._send(PreVote(self.id, node, self.term + 1, last_index, last_term))
             else:
                 self._send(Vote(self.id, node, self.term, last_index, last_term, transfer))
-        self._count_vote(self.id, True)
+        if pre:
+            self._count_vote(self.id, True)
+
+    def _count_own_vote(self) -> None:
+        """Called when something became durable: a vote for oneself counts only from then on."""
+        if self.role is Role.CANDIDATE and self._is_hard_state_durable():
+            self._count_vote(self.id, True)
 
     def _count_vote(self, voter: int, granted: bool) -> None:
         """Note one answer (the first of each voter counts) and act on the outcome."""
@@ -82,5 +99,5 @@ class ElectionRules(RaftBase):
             self._count_vote(message.sender, message.granted)
 
     def _on_timeout_now(self, message: TimeoutNow) -> None:
-        if self.role is Role.FOLLOWER and self.id in self.configuration.voters:
+        if self.role is Role.FOLLOWER and self._may_campaign():
             self._campaign(pre=False, transfer=True)
