@@ -28,6 +28,7 @@ def pack_entries(entries: Sequence[Entry]) -> bytes:
 def unpack_entries(first: int, count: int, data: bytes) -> tuple[Entry, ...]:
     """``count`` entries from index ``first`` on; ValueError if the bytes are not exactly those."""
     unpack, size = _HEADER.unpack_from, _HEADER.size
+    make = tuple.__new__  # half the cost of Entry(), fifty thousand times a second
     entries = []
     position = 0
     try:
@@ -35,7 +36,7 @@ def unpack_entries(first: int, count: int, data: bytes) -> tuple[Entry, ...]:
             kind, term, length = unpack(data, position)
             position += size
             end = position + length
-            entries.append(Entry(index, term, _KINDS[kind], data[position:end]))
+            entries.append(make(Entry, (index, term, _KINDS[kind], data[position:end])))
             position = end
     except (struct.error, IndexError):
         raise ValueError(f"{count} entries do not fit {len(data)} bytes") from None

@@ -21,6 +21,7 @@ from kvtop.workload.peers import Address, Peers
 from kvtop.workload.pending import (
     PendingRead,
     PendingReads,
+    PendingWrite,
     PendingWrites,
     Read,
     Respond,
@@ -40,7 +41,7 @@ from kvtop.workload.raft.types import (
     SoftState,
 )
 from kvtop.workload.raft_messages import MessageCodec
-from kvtop.workload.rpc.kv_pb2 import OK, OVERLOADED, UNAVAILABLE, Result
+from kvtop.workload.rpc.kv_pb2 import OK, OVERLOADED, UNAVAILABLE, Command, Result
 from kvtop.workload.statemachine import StateMachine
 from kvtop.workload.wal_records import entries_record, hard_state_record, truncate_record
 
@@ -93,6 +94,7 @@ class KvServer:
         self.peers = Peers(options.id, options.peers, self.messages)
         self.writes = PendingWrites()
         self.reads = PendingReads()
+        self._proposals: list[tuple[bytes, Command, Respond]] = []
         self._unsynced: deque[tuple[int, tuple[Message, ...]]] = deque()
         self._drain_scheduled = False
         self._ticking: asyncio.TimerHandle | None = None
@@ -123,17 +125,12 @@ class KvServer:
 
     # --- requests ------------------------------------------------------------------------------
 
-    def write(self, command: bytes, respond: Respond) -> None:
-        """Replicate a command and answer with its result once it is applied."""
+    def write(self, data: bytes, command: Command, respond: Respond) -> None:
+        """Replicate a command (and its bytes); answer with its result once it is applied."""
         self.requests += 1
-        if self._refuse(len(self.writes), respond):
+        if self._refuse(len(self.writes) + len(self._proposals), respond):
             return
-        try:
-            index = self.raft.propose(command)
-        except NotLeader as error:
-            respond(not_leader(error.leader))
-            return
-        self.writes.add(index, self.raft.term, respond)
+        self._proposals.append((data, command, respond))
         self._schedule_drain()
 
     def read(self, read: Read, respond: Respond) -> None:
@@ -150,7 +147,7 @@ class KvServer:
     def change_membership(self, change: ConfigChange, respond: Respond) -> None:
         """Change one member; answered when committed. Raises NotLeader, ChangeRefused."""
         index = self.raft.propose_config(change)
-        self.writes.add(index, self.raft.term, respond)
+        self.writes.add(index, PendingWrite(self.raft.term, None, respond))
         self._schedule_drain()
 
     def transfer_leadership(self, to: int) -> None:
@@ -209,12 +206,30 @@ class KvServer:
         if self.failure:
             return
         try:
+            self._propose_gathered()
             self._start_read_round()
             while (ready := self.raft.ready()) is not None:
                 self._handle_ready(ready)
         except Exception as error:
             self._fail(f"internal error: {type(error).__name__}: {error}")
             raise
+
+    def _propose_gathered(self) -> None:
+        """Append what this turn of the loop brought in one go."""
+        if not self._proposals:
+            return
+        proposals, self._proposals = self._proposals, []
+        raft = self.raft
+        try:
+            first = raft.propose([data for data, _, _ in proposals])
+        except NotLeader as error:
+            answer = not_leader(error.leader)
+            for _, _, respond in proposals:
+                respond(answer)
+            return
+        add, term = self.writes.add, raft.term
+        for index, (_, command, respond) in enumerate(proposals, first):
+            add(index, PendingWrite(term, command, respond))
 
     def _start_read_round(self) -> None:
         context = self.reads.next_round()
@@ -263,13 +278,18 @@ class KvServer:
         )
 
     def _apply_committed(self, entries: tuple[Entry, ...]) -> None:
-        apply_command = self.machine.apply_command
-        resolve = self.writes.resolve
+        machine = self.machine
+        take = self.writes.take
         for index, term, kind, data in entries:
+            ours = take(index, term)
             if kind is EntryKind.NORMAL:
-                resolve(index, term, apply_command(data))
+                if ours is None or ours.command is None:
+                    machine.apply_data(data)
+                else:
+                    ours.respond(machine.apply_command(ours.command))
             else:
-                resolve(index, term, _OK)
+                if ours is not None:
+                    ours.respond(_OK)
                 if term == self.raft.term and self.raft.role is Role.LEADER:
                     self._now_serving()
         self.raft.applied(entries[-1].index)
@@ -341,8 +361,12 @@ class KvServer:
     def _stop_serving(self, text: str) -> None:
         self.failure = self.failure or text
         self.serving = False
+        unavailable = Result(status=UNAVAILABLE, message=text).SerializeToString()
+        for _, _, respond in self._proposals:
+            respond(unavailable)
+        self._proposals.clear()
         self.writes.fail_other_terms(None, text)
-        self.reads.fail_unconfirmed(Result(status=UNAVAILABLE, message=text).SerializeToString())
+        self.reads.fail_unconfirmed(unavailable)
         self.on_change()
 
     # --- recovery ------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from kvtop.workload.raft.types import ReadState
-from kvtop.workload.rpc.kv_pb2 import NOT_LEADER, UNKNOWN_OUTCOME, Result
+from kvtop.workload.rpc.kv_pb2 import NOT_LEADER, UNKNOWN_OUTCOME, Command, Result
 
 Respond = Callable[[bytes], None]
 """Takes a serialised ``Result``."""
@@ -26,34 +26,40 @@ class PendingRead(NamedTuple):
     respond: Respond
 
 
+class PendingWrite(NamedTuple):
+    """A proposal in ``term``; ``command`` is None for a membership change."""
+
+    term: int
+    command: Command | None
+    respond: Respond
+
+
 class PendingWrites:
     """Proposals by index; each is answered once."""
 
     def __init__(self) -> None:
-        self._waiting: dict[int, tuple[int, Respond]] = {}
+        self._waiting: dict[int, PendingWrite] = {}
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, index: int, term: int, respond: Respond) -> None:
-        """A proposal at ``index`` in ``term``."""
-        self._waiting[index] = (term, respond)
+    def add(self, index: int, write: PendingWrite) -> None:
+        """A proposal at ``index``."""
+        self._waiting[index] = write
 
-    def resolve(self, index: int, term: int, result: bytes) -> None:
-        """The entry at ``index`` was applied; its proposer gets the result if it is the same."""
-        entry = self._waiting.pop(index, None)
-        if entry is None:
-            return
-        if entry[0] == term:
-            entry[1](result)
-        else:
-            entry[1](_outcome_unknown("another leader's entry took its place"))
+    def take(self, index: int, term: int) -> PendingWrite | None:
+        """The proposal that became the committed entry at ``index``, None if it was not ours."""
+        write = self._waiting.pop(index, None)
+        if write is None or write.term == term:
+            return write
+        write.respond(_outcome_unknown("another leader's entry took its place"))
+        return None
 
     def fail_other_terms(self, term: int | None, why: str) -> None:
         """Give up on all but those of ``term`` (None: on all): their outcome is not known."""
-        lost = [index for index, (of, _) in self._waiting.items() if of != term]
+        lost = [index for index, write in self._waiting.items() if write.term != term]
         for index in lost:
-            self._waiting.pop(index)[1](_outcome_unknown(why))
+            self._waiting.pop(index).respond(_outcome_unknown(why))
 
 
 class PendingReads:

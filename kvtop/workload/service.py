@@ -7,14 +7,11 @@ from kvtop.workload.peers import RAFT_METHOD
 from kvtop.workload.pending import not_leader
 from kvtop.workload.raft.types import ChangeKind, ChangeRefused, ConfigChange, NotLeader
 from kvtop.workload.rpc.kv_pb2 import (
-    APPEND,
-    COMPARE_AND_SET,
-    DELETE,
-    INCREMENT,
+    CLOSE_SESSION,
     INVALID,
     NO_KEY,
     OK,
-    PUT,
+    OPEN_SESSION,
     Change,
     Command,
     Get,
@@ -58,11 +55,12 @@ class KvService:
         self._server.step(self._server.messages.decode(call.body))
 
     def _write(self, call: Call) -> None:
-        reason = refusal(parse(Command, call.body))
+        command = parse(Command, call.body)
+        reason = refusal(command, len(call.body))
         if reason:
             call.reply(Result(status=INVALID, message=reason).SerializeToString())
         else:
-            self._server.write(call.body, call.reply)
+            self._server.write(call.body, command, call.reply)
 
     def _get(self, call: Call) -> None:
         key = parse(Get, call.body).key
@@ -122,15 +120,19 @@ class KvService:
         return result.SerializeToString()
 
 
-def refusal(command: Command) -> str:
-    """Why a command must not enter the log, or ""."""
+def refusal(command: Command, size: int) -> str:
+    """Why a command of ``size`` bytes must not enter the log, or ""."""
+    if not command.client and command.operation in _NEED_SESSION:
+        return "this operation needs a session"
+    if size <= MAX_KEY:
+        return ""
     if len(command.key) > MAX_KEY or any(len(key) > MAX_KEY for key in command.keys):
         return f"a key may have {MAX_KEY} bytes"
-    if len(command.value) > MAX_VALUE or command.ByteSize() > MAX_VALUE + MAX_KEY + 1024:
+    if any(len(pair.key) > MAX_KEY for pair in command.pairs):
+        return f"a key may have {MAX_KEY} bytes"
+    if size > MAX_VALUE + MAX_KEY + 1024:
         return f"a value may have {MAX_VALUE} bytes"
-    if not command.client and command.operation not in _WITHOUT_SESSION:
-        return "this operation needs a session"
     return ""
 
 
-_WITHOUT_SESSION = frozenset({PUT, APPEND, DELETE, COMPARE_AND_SET, INCREMENT})
+_NEED_SESSION = frozenset({OPEN_SESSION, CLOSE_SESSION})

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from google.protobuf.message import DecodeError
 
@@ -18,6 +18,7 @@ from kvtop.workload.rpc.kv_pb2 import (
     CLOSE_SESSION,
     COMPARE_AND_SET,
     DELETE,
+    DELETE_MANY,
     INCREMENT,
     INVALID,
     MISMATCH,
@@ -25,6 +26,7 @@ from kvtop.workload.rpc.kv_pb2 import (
     OK,
     OPEN_SESSION,
     PUT,
+    PUT_MANY,
     SESSION_EXPIRED,
     Command,
     Result,
@@ -52,12 +54,16 @@ class StateMachine:
         """Open client sessions."""
         return len(self._sessions)
 
-    def apply_command(self, data: bytes) -> bytes:
-        """Carry out one entry's command, unless its session has done so; the result."""
+    def apply_data(self, data: bytes) -> bytes:
+        """Carry out the command of an entry, unless its session has done so; the result."""
         try:
             command = Command.FromString(data)
         except DecodeError:
             return _refused("not a command")
+        return self.apply_command(command)
+
+    def apply_command(self, command: Command) -> bytes:
+        """As ``apply_data``, where the command is parsed already."""
         client = command.client
         if not client:
             return self._execute(command)
@@ -75,8 +81,9 @@ class StateMachine:
             del self._sessions[client]
             return _DONE
         result = self._execute(command)
-        self._sessions[client] = (command.sequence, result)
-        self._sessions.move_to_end(client)
+        sessions = self._sessions
+        sessions[client] = (command.sequence, result)
+        sessions.move_to_end(client)
         return result
 
     def snapshot_pieces(self) -> Iterator[bytes]:
@@ -111,24 +118,23 @@ class StateMachine:
     def _execute(self, command: Command) -> bytes:
         operation = command.operation
         if operation == PUT:
-            self._put(command)
+            self.map.set(command.key, command.value)
             return _DONE
         if operation == APPEND:
             return self._append(command)
         if operation == DELETE:
-            return self._delete(command)
+            return self._delete((command.key,))
         if operation == COMPARE_AND_SET:
             return self._compare_and_set(command)
         if operation == INCREMENT:
             return self._increment(command)
-        return _refused("an operation that needs a session")
-
-    def _put(self, command: Command) -> None:
-        if command.pairs:
+        if operation == PUT_MANY:
             for pair in command.pairs:
                 self.map.set(pair.key, pair.value)
-        else:
-            self.map.set(command.key, command.value)
+            return _DONE
+        if operation == DELETE_MANY:
+            return self._delete(command.keys)
+        return _refused("an operation that needs a session")
 
     def _append(self, command: Command) -> bytes:
         value = (self.map.get(command.key) or b"") + command.value
@@ -137,8 +143,7 @@ class StateMachine:
         self.map.set(command.key, value)
         return Result(status=OK, number=len(value)).SerializeToString()
 
-    def _delete(self, command: Command) -> bytes:
-        keys = command.keys or (command.key,)
+    def _delete(self, keys: Iterable[bytes]) -> bytes:
         removed = sum(self.map.delete(key) for key in keys)
         return Result(status=OK if removed else NO_KEY, number=removed).SerializeToString()
 

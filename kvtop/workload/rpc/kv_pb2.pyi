@@ -16,6 +16,8 @@ class Operation(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     COMPARE_AND_SET: _ClassVar[Operation]
     CLOSE_SESSION: _ClassVar[Operation]
     INCREMENT: _ClassVar[Operation]
+    PUT_MANY: _ClassVar[Operation]
+    DELETE_MANY: _ClassVar[Operation]
 
 class Status(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -35,6 +37,8 @@ DELETE: Operation
 COMPARE_AND_SET: Operation
 CLOSE_SESSION: Operation
 INCREMENT: Operation
+PUT_MANY: Operation
+DELETE_MANY: Operation
 OK: Status
 NO_KEY: Status
 MISMATCH: Status

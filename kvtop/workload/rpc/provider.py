@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TypeVar
 
 from google.protobuf.message import DecodeError, Message
@@ -41,22 +42,26 @@ def parse(kind: type[M], body: bytes) -> M:
 
 
 class Call:
-    """One request: its body, and where the reply goes. ``deadline`` is loop time, or None."""
+    """One request: its body, and where the reply goes.
 
-    __slots__ = ("_connection", "_id", "body", "deadline")
+    ``timeout`` is the seconds that the caller still waits, as of its arrival; 0 for ever.
+    """
+
+    __slots__ = ("_connection", "_id", "body", "timeout")
 
     def __init__(
-        self, connection: FrameConnection, request_id: int, body: bytes, deadline: float | None
+        self, connection: FrameConnection, request_id: int, body: bytes, timeout: float
     ) -> None:
         self._connection = connection
         self._id = request_id
         self.body = body
-        self.deadline = deadline
+        self.timeout = timeout
 
     def reply(self, body: bytes) -> None:
         """Answer; nothing happens for a one-way request or where the caller has gone."""
         if self._id:
-            self._connection.send_frame(self._id, Reply(body=body).SerializeToString())
+            pack = _packed_reply if len(body) <= _SHORT else _pack_reply
+            self._connection.send_frame(self._id, pack(body))
 
     def fail(self, failure: Failure, message: str) -> None:
         """Answer that the call failed."""
@@ -64,6 +69,14 @@ class Call:
             reply = Reply(failure=failure, message=message)
             self._connection.send_frame(self._id, reply.SerializeToString())
 
+
+def _pack_reply(body: bytes) -> bytes:
+    return Reply(body=body).SerializeToString()
+
+
+# Most answers to writes are the same few bytes.
+_SHORT = 16
+_packed_reply = lru_cache(maxsize=256)(_pack_reply)
 
 Handler = Callable[[Call], None]
 
@@ -88,9 +101,8 @@ class _ServingConnection(FrameConnection):
             raise ValueError("a frame that is no request") from None
         if self.unsent > MAX_UNSENT:
             raise ValueError("the caller does not read its replies")
-        timeout = request.timeout_ms
-        deadline = self._loop.time() + timeout / 1000 if timeout else None
-        self._provider.dispatch(request.method, Call(self, request_id, request.body, deadline))
+        call = Call(self, request_id, request.body, request.timeout_ms / 1000)
+        self._provider.dispatch(request.method, call)
 
 
 class Provider:
