@@ -16,6 +16,8 @@ from kvtop.widgets.line import Piece, fit, width_of
 
 Points = Sequence[tuple[float, float | None]]
 
+_CROWD = 2
+"""Cells that a marker may stand beside its place."""
 _BITS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """Braille dot of (row from the top, column) in a cell."""
 
@@ -242,8 +244,12 @@ def marker_row(
         column = span_.column(marker.time)
         if not 0 <= column < span_.cells:
             continue
-        if placed and placed[-1][0] == column:
-            placed.pop()
+        if placed and placed[-1][0] >= column:
+            # Two in one cell stand beside each other; where there are more, the newest remain.
+            if placed[-1][0] - column < _CROWD and placed[-1][0] + 1 < span_.cells:
+                column = placed[-1][0] + 1
+            else:
+                column = placed.pop()[0]
         placed.append((column, marker))
     pieces: list[Piece] = []
     at = 0

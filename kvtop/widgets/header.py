@@ -129,7 +129,7 @@ class RunHeader(Pane, can_focus=False):
         return Item(2, "kvtop CPU", f"{own.cpu_percent:.1f}% (perf {own.perf_cpu_percent:.1f}%)")
 
     def _first_line(self) -> list[Item]:
-        items = [Item(0, "", f"kvtop · {safe_text(self.store.info.title)}", "title")]
+        items = [Item(1, "", f"kvtop · {safe_text(self.store.info.title)}", "title")]
         if self.paused:
             items.append(Item(0, "", " PAUSED · space goes on ", "loud"))
         items += self._stream()

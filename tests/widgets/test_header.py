@@ -1,0 +1,93 @@
+"""The run header says what is true, sheds what has no room, and is loud when it must be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from kvtop.events import CollectorStatus, Health, PipelineStats
+from kvtop.widgets.header import Item, RunHeader, clip_words, shed
+from tests.widgets.app import WidgetApp
+from tests.widgets.made_up import START, fill, make_store
+from tests.widgets.render import widget_text
+
+
+def test_items_leave_by_rank_and_whole() -> None:
+    items = [Item(0, "", "aaaa"), Item(2, "b", "bb"), Item(1, "", "cccc")]
+    assert shed(items, 30) == items
+    assert [i.text for i in shed(items, 12)] == ["aaaa", "cccc"]
+    assert [i.text for i in shed(items, 2)] == ["aaaa"]
+
+
+def test_sentences_end_at_a_word() -> None:
+    assert clip_words("needs Python 3.13 here", 16) == "needs Python…"
+    assert clip_words("fits", 16) == "fits"
+
+
+async def shown(header: RunHeader, width: int) -> str:
+    async with WidgetApp(header).run_test(size=(width, 10)) as pilot:
+        await pilot.pause()
+        return widget_text(header)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
+async def test_no_word_is_cut(width: int) -> None:
+    words = set((await shown(RunHeader(fill(make_store(), 5)), 300)).split())
+    text = await shown(RunHeader(fill(make_store(), 5)), width)
+    assert set(text.split()) <= words
+    assert "lost 0" in text
+
+
+async def test_lost_samples_and_broken_stacks_are_told() -> None:
+    store = fill(make_store(), 5)
+    last = store.pipeline
+    assert last is not None
+    store.apply(
+        replace(
+            last, time=last.time + 1, samples=last.samples + 100, lost=37, broken=last.broken + 50
+        )
+    )
+    text = await shown(RunHeader(store), 160)
+    assert "LOST 37" in text
+
+
+async def test_shares_are_of_the_last_seconds() -> None:
+    store = make_store()
+    header = RunHeader(store)
+    async with WidgetApp(header).run_test(size=(160, 10)) as pilot:
+        for second in range(100):
+            # All of the first minute's stacks are broken, none afterwards.
+            samples = 100 * (second + 1)
+            broken = min(samples, 6000)
+            store.apply(
+                PipelineStats(START + second, samples, 0, broken, 0, 0.1, "cycles", 99, "fp")
+            )
+            header.refresh_data()
+        await pilot.pause()
+        assert "broken 0.0%" in widget_text(header)
+        assert "cycles @ 99 Hz · fp" in widget_text(header)
+
+
+async def test_paused_read_only_and_why_there_are_no_python_frames() -> None:
+    store = fill(
+        make_store(python_frames="Python frames need Python 3.13; this is 3.11.", readonly=True), 5
+    )
+    header = RunHeader(store)
+    async with WidgetApp(header).run_test(size=(160, 10)) as pilot:
+        header.set_paused(True)
+        await pilot.pause()
+        text = widget_text(header)
+        assert "PAUSED" in text and "READ-ONLY" in text
+        assert "Python frames need Python 3.13; this is 3.11." in text
+        header.set_paused(False)
+        await pilot.pause()
+        assert "PAUSED" not in widget_text(header)
+
+
+async def test_without_perf_there_is_a_word_and_no_figure() -> None:
+    store = make_store()
+    store.apply(CollectorStatus(START, "perf_record", Health.UNAVAILABLE, "perf is not installed."))
+    text = await shown(RunHeader(store), 120)
+    assert "no samples: perf does not work here" in text
+    assert "samples/s" not in text
