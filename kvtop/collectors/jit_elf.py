@@ -14,6 +14,9 @@ from kvtop.collectors.jitdump import Unwinding
 
 TEXT_OFFSET = 0x80
 _NAMES = b"\0.text\0.eh_frame\0.eh_frame_hdr\0.symtab\0.strtab\0.shstrtab\0"
+_LONGEST_NAME = 4000
+# A line break in a name would end perf script's line in the middle.
+_PRINTABLE = bytes(c if c >= 0x20 and c != 0x7F else ord("?") for c in range(256))
 _PROGBITS, _SYMTAB, _STRTAB = 1, 2, 3
 _ALLOC, _ALLOC_EXEC = 2, 6
 
@@ -40,8 +43,7 @@ def mapped_length(code: bytes, unwinding: Unwinding | None) -> int:
 
 def jit_elf(name: bytes, code: bytes, unwinding: Unwinding | None) -> bytes:
     """A shared object with one function called ``name`` at ``TEXT_OFFSET``."""
-    # A line break in the name would end perf script's line in the middle.
-    name = bytes(c if c >= 0x20 and c != 0x7F else 0x3F for c in name[:4000])
+    name = name[:_LONGEST_NAME].translate(_PRINTABLE)
     image = bytearray(TEXT_OFFSET) + code
     sections = [_section(b".text", _PROGBITS, _ALLOC_EXEC, TEXT_OFFSET, len(code), align=16)]
     if unwinding is not None:

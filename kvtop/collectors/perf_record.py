@@ -133,9 +133,15 @@ class PerfRecord:
                     raise OSError(explain(child.stderr))
 
     async def _stream_once(self, pids: tuple[int, ...], emit: Emit) -> str:
+        first = True
+
         def deliver(text: bytes) -> None:
+            nonlocal first
             samples = self._parser.feed(text)
             if samples:
+                if first:
+                    first = False
+                    self._report(emit, Health.OK)
                 self._event = samples[-1].event
                 self._delay = time.monotonic() - samples[-1].time
                 emit(SampleBatch(tuple(samples)))

@@ -113,7 +113,9 @@ class PipeWindow:
             middle = len(self._state) // 2
             old = {id(record) for _, record in self._state[:middle] if record.type == MMAP2}
             self._set_state(lambda r: id(r) not in old)
-        self._state_limit = max(self.max_bytes // 4, 2 * self._state_bytes)
+        # Not at every record again, however little could be dropped.
+        room = min(2 * self._state_bytes, self.max_bytes // 2)
+        self._state_limit = max(room, self._state_bytes + self.max_bytes // 8)
 
     def _set_state(self, wanted: Callable[[Record], bool]) -> None:
         self._state = [s for s in self._state if s[1].type >= FIRST_OF_PERF or wanted(s[1])]

@@ -1,0 +1,230 @@
+"""The live stream on real perf: known truth in C, Python by name, faults, nothing left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from kvtop.collectors.children import output_of
+from kvtop.collectors.perf_record import PerfRecord
+from kvtop.events import (
+    CollectorStatus,
+    Event,
+    Health,
+    Marker,
+    MarkerKind,
+    PipelineStats,
+    SampleBatch,
+    StackSample,
+)
+from kvtop.profile.stacks import StackTable
+from tests.collectors.helpers import SPIN, processes, until
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(shutil.which("perf") is None, reason="needs perf"),
+]
+FIXTURES = Path(__file__).parent.parent / "fixtures"
+needs_perf_jit = pytest.mark.skipif(
+    sys.version_info < (3, 13), reason="-X perf_jit came with Python 3.13"
+)
+
+
+class Live:
+    """A collector that runs, and what it emitted."""
+
+    def __init__(self, pids: list[int], call_graph: str = "auto") -> None:
+        self.table = StackTable()
+        self.record = PerfRecord(self.table, pids, frequency=199, call_graph=call_graph)
+        self.events: list[Event] = []
+
+    @property
+    def samples(self) -> list[StackSample]:
+        return [s for e in self.events if isinstance(e, SampleBatch) for s in e.samples]
+
+    @property
+    def statuses(self) -> list[CollectorStatus]:
+        return [e for e in self.events if isinstance(e, CollectorStatus)]
+
+    def symbols(self, sample: StackSample) -> list[str]:
+        return [self.table.frame(f).symbol for f in self.table.frames(sample.stack)]
+
+    async def more(self, count: int, wanted: Callable[[StackSample], bool]) -> list[StackSample]:
+        """Wait for so many new samples of a kind."""
+        before = len(self.samples)
+        await until(lambda: sum(map(wanted, self.samples[before:])) >= count)
+        return [s for s in self.samples[before:] if wanted(s)]
+
+
+@asynccontextmanager
+async def live(pids: list[int], call_graph: str = "auto") -> AsyncIterator[Live]:
+    running = Live(pids, call_graph)
+    task = asyncio.create_task(running.record.run(running.events.append))
+    try:
+        await until(lambda: running.record.attached.is_set() or bool(running.statuses))
+        yield running
+    finally:
+        children = running.record.child_pids
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert not [pid for pid in children if psutil.pid_exists(pid)]
+
+
+@pytest.fixture(scope="module")
+def spin_program(tmp_path_factory: pytest.TempPathFactory) -> str:
+    if shutil.which("gcc") is None:
+        pytest.skip("needs gcc")
+    program = tmp_path_factory.mktemp("spin") / "spin"
+    # Without optimisation the leaf has a frame of its own too, so the chain misses nobody.
+    flags = ["-O0", "-fno-omit-frame-pointer"]
+    subprocess.run(["gcc", *flags, FIXTURES / "spin.c", "-o", program], check=True)
+    return str(program)
+
+
+async def test_shares_of_a_program_whose_truth_is_known(spin_program: str) -> None:
+    with processes([spin_program]) as (program,):
+        async with live([program.pid]) as run:
+            samples = await run.more(300, lambda s: s.pid == program.pid)
+            await until(lambda: any(isinstance(e, PipelineStats) for e in run.events))
+    callers = Counter(
+        next((name for name in run.symbols(s) if name in ("by_three", "by_one")), "other")
+        for s in samples
+    )
+    # by_three does three quarters of the work; four standard errors of 300 samples are 0.1.
+    assert abs(callers["by_three"] / len(samples) - 0.75) < 0.1
+    assert sum("leaf" in run.symbols(s) for s in samples) > 0.9 * len(samples)
+    assert {s.comm for s in samples} == {"spin"}
+    stats = next(e for e in run.events if isinstance(e, PipelineStats))
+    assert (stats.frequency, stats.call_graph, stats.lost) == (199, "fp", 0)
+    assert stats.event == samples[0].event and stats.event.split(":")[0] in ("cycles", "cpu-clock")
+    assert run.statuses[0].health is Health.OK
+
+
+@needs_perf_jit
+async def test_python_functions_by_name_after_late_calls_and_a_restart() -> None:
+    family = [sys.executable, str(FIXTURES / "python_family.py")]
+    with processes(family) as (parent,):
+        assert parent.stdout is not None and parent.stdin is not None
+        parent.stdout.readline()
+        dumps = []
+        async with live([parent.pid], "dwarf") as run:
+            pids = []
+            for order in (b"start\n", b"kill\nstart\n"):
+                parent.stdin.write(order)
+                parent.stdin.flush()
+                pids.append(int(parent.stdout.readline()))
+                dumps.append(Path(f"/tmp/jit-{pids[-1]}.dump"))
+                pid = pids[-1]
+                # Until a function's name has been flushed and read its stacks are cut off.
+                await run.more(1, lambda s, p=pid: s.pid == p and "called_late" in run.symbols(s))
+                samples = await run.more(200, lambda s, p=pid: s.pid == p)
+                whole = [s for s in samples if not run.table.is_broken(s.stack)]
+                assert len(whole) >= 0.95 * len(samples)
+                found = {name for s in whole for name in run.symbols(s)}
+                assert {"hot_outer", "hot_inner", "called_late", "_start"} <= found
+            assert pids[0] != pids[1]
+            parent.stdin.write(b"quit\n")
+            parent.stdin.flush()
+            await until(lambda: bool(run.statuses) and "exited" in run.statuses[-1].reason)
+        for dump in dumps:
+            dump.unlink()
+            # perf inject would have left one of these per function.
+            assert not jit_objects(dump)
+
+
+async def test_what_is_past_can_be_saved_and_read_by_perf(
+    spin_program: str, tmp_path: Path
+) -> None:
+    with processes([spin_program]) as (program,):
+        async with live([program.pid]) as run:
+            await run.more(100, lambda s: True)
+            data = tmp_path / "perf.data"
+            saved = run.record.write_perf_data(data, 30)
+            await run.record.write_unfold(data, tmp_path / "perf.unfold")
+    assert saved >= 100
+    assert (tmp_path / "perf.unfold").read_text().count("by_three") > saved / 2
+    report = ["perf", "report", "-i", str(data), "--stdio", "--no-children", "-g", "none"]
+    code, text, _ = await output_of(report)
+    assert code == 0 and "leaf" in text
+
+
+async def test_perf_that_dies_is_started_again_and_the_gap_is_marked(spin_program: str) -> None:
+    with processes([spin_program]) as (program,):
+        async with live([program.pid]) as run:
+            for victim in (0, 1):
+                await run.more(20, lambda s: True)
+                os.kill(run.record.child_pids[victim], signal.SIGKILL)
+                await until(
+                    lambda n=victim: (
+                        sum(isinstance(e, Marker) and e.kind is MarkerKind.GAP for e in run.events)
+                        == n + 1
+                    )
+                )
+                assert run.statuses[-1].health is Health.DEGRADED
+                await until(lambda: run.statuses[-1].health is Health.OK)
+                await run.more(20, lambda s: True)
+
+
+async def test_a_target_that_exits_is_reported_and_not_tried_again() -> None:
+    with processes(SPIN) as (program,):
+        async with live([program.pid]) as run:
+            await run.more(5, lambda s: True)
+            program.kill()
+            program.wait()
+            await until(lambda: run.statuses[-1].health is Health.UNAVAILABLE)
+            assert run.statuses[-1].reason == "Every profiled process has exited."
+            assert run.record.child_pids == ()
+            assert not any(isinstance(e, Marker) for e in run.events)
+
+
+async def test_without_perf_it_says_which_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    async with live([os.getpid()]) as run:
+        assert run.statuses[-1].health is Health.UNAVAILABLE
+        assert "perf is not installed" in run.statuses[-1].reason
+
+
+async def test_perf_dies_with_a_kvtop_that_was_killed(spin_program: str) -> None:
+    """SIGKILL leaves no time to tidy up: the kernel has to end the children."""
+    code = (
+        "import asyncio, sys\n"
+        "from kvtop.collectors.perf_record import PerfRecord\n"
+        "from kvtop.profile.stacks import StackTable\n"
+        "async def main():\n"
+        "    record = PerfRecord(StackTable(), [int(sys.argv[1])])\n"
+        "    task = asyncio.create_task(record.run(lambda event: None))\n"
+        "    await record.attached.wait()\n"
+        "    print(*record.child_pids, flush=True)\n"
+        "    await task\n"
+        "asyncio.run(main())\n"
+    )
+    with processes([spin_program]) as (program,):
+        command = [sys.executable, "-c", code, str(program.pid)]
+        with processes(command) as (killed,):
+            assert killed.stdout is not None
+            children = [int(word) for word in killed.stdout.readline().split()]
+            assert len(children) == 2
+            killed.send_signal(signal.SIGKILL)
+            await until(lambda: not any(_runs(pid) for pid in children))
+
+
+def jit_objects(dump: Path) -> list[Path]:
+    return list(dump.parent.glob(f"jitted-{dump.stem.removeprefix('jit-')}-*"))
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
