@@ -23,12 +23,17 @@ from kvtop.workload.peers import Address
 from kvtop.workload.process import die_with_parent, flush_perf_map, writes_perf_map
 from kvtop.workload.raft.types import Role
 from kvtop.workload.report import build_report, node_name
+from kvtop.workload.resp import RespDoor
+from kvtop.workload.resp_commands import RespCommands
 from kvtop.workload.rpc.provider import Provider
 from kvtop.workload.service import KvService
 from kvtop.workload.snapshots import DamagedSnapshot
 from kvtop.workload.status import NodeReport
 from kvtop.workload.status_server import StatusServer
 from kvtop.workload.wal import DamagedLog
+
+PASSWORD_VARIABLE = "KVTOP_RESP_PASSWORD"
+"""Environment variable with the password of the RESP door: ps shows command lines to everyone."""
 
 logger = logging.getLogger("node")
 
@@ -62,6 +67,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--join", action="store_true", help="join a running cluster")
     parser.add_argument("--dir", type=Path, required=True)
     parser.add_argument("--status-port", type=int, default=0)
+    parser.add_argument("--resp", type=parse_peers, metavar="ID=HOST:PORT,...", help="RESP ports")
     parser.add_argument("--cluster", type=int, default=0, help="id that all nodes share")
     parser.add_argument("--snapshot-entries", type=int, default=100_000)
     parser.add_argument("--parent", type=int, default=0, help="process to die with")
@@ -89,8 +95,12 @@ def options_from(arguments: argparse.Namespace) -> Options:
 class Node:
     """The replica and its ports."""
 
-    def __init__(self, options: Options, listen: Address, status_port: int) -> None:
+    def __init__(
+        self, options: Options, listen: Address, status_port: int, resp: dict[int, Address]
+    ) -> None:
+        """``resp``: where each node serves RESP; none does if it is empty."""
         self._started = time.monotonic()
+        self._resp = resp.get(options.id)
         self._listen = listen
         self._status_port = status_port
         self._told: dict[str, object] = {}
@@ -98,6 +108,8 @@ class Node:
         self.provider = Provider()
         KvService(self.server).register(self.provider)
         self.status = StatusServer(self.report)
+        password = os.environ.get(PASSWORD_VARIABLE, "").encode()
+        self.door = RespDoor(RespCommands(self.server, resp, self.report).table(), password)
 
     def report(self) -> NodeReport:
         """The report of this moment."""
@@ -107,6 +119,8 @@ class Node:
         """Listen and take part. OSError if a port is taken."""
         await self.provider.start(self._listen.host, self._listen.port)
         await self.status.start(self._listen.host, self._status_port)
+        if self._resp is not None:
+            await self.door.start(self._resp.host, self._resp.port)
         self.server.start()
         recovered = self.server.recovered
         if recovered.torn_bytes:
@@ -123,6 +137,7 @@ class Node:
     async def stop(self) -> None:
         """Close everything in order."""
         await self.provider.stop()
+        await self.door.stop()
         await self.status.stop()
         await self.server.stop()
 
@@ -166,7 +181,7 @@ async def _run(arguments: argparse.Namespace) -> int:
     try:
         options = options_from(arguments)
         listen = arguments.listen or options.peers[options.id]
-        node = Node(options, listen, arguments.status_port)
+        node = Node(options, listen, arguments.status_port, arguments.resp or {})
         await node.start()
     except (DamagedLog, DamagedSnapshot, OSError, ValueError) as error:
         logger.error("%s", error)
