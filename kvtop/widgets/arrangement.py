@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+
+REST = 0
+"""Height of the pane that takes what its column has left."""
+WIDE = 110
+"""Cells from which panes stand in two columns."""
+TALL = 42
+"""Lines from which the flamegraph has a place beside everything else."""
+_LEAST = 4
+"""Lines below which a pane says nothing: border, titles and one row."""
+
+Column = Sequence[tuple[str, int]]
+"""Panes from top to bottom: id and height in lines, one of them ``REST``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A grid: widths of columns and heights of rows as CSS scalars, and what stands in it.
 
-    ``panes`` are (id, columns that it spans), row by row.
+    ``panes`` are (id, rows that it spans) in the order in which the grid fills itself.
     """
 
     columns: str
@@ -22,68 +36,77 @@ class Plan:
         return frozenset(pane for pane, _ in self.panes)
 
 
-WIDE = 110
-"""Cells from which two panes stand side by side."""
+def alone(pane: str) -> Plan:
+    """One pane that has all the room."""
+    return Plan("1fr", "1fr", ((pane, 1),))
 
 
 def plan_for(width: int, height: int, has_cluster: bool, nodes: int = 3) -> Plan:
     """The plan for a dashboard of ``width`` x ``height`` cells (header and footer not counted)."""
-    if has_cluster:
-        return _cluster_wide(height, nodes) if width >= WIDE else _cluster_narrow(height, nodes)
-    return _attach_wide(height) if width >= WIDE else _attach_narrow(height)
+    columns = _cluster(width, height, nodes + 3) if has_cluster else _attach(width, height)
+    return _grid(height, columns)
 
 
-def _cluster_wide(height: int, nodes: int) -> Plan:
-    top = max(nodes + 3, 6)
-    if height < 30:
-        return Plan(
-            "4fr 3fr",
-            f"{top} 1fr",
-            (("cluster", 1), ("stress", 1), ("hot-symbols", 1), ("counters", 1)),
-        )
-    top = max(top, 9 + (height - 30) // 5)
-    bottom = 10 + (height - 30) // 5
-    return Plan(
-        "4fr 3fr",
-        f"{top} 1fr {bottom}",
-        (
-            ("cluster", 1),
-            ("stress", 1),
-            ("hot-symbols", 1),
-            ("counters", 1),
-            ("timeline", 1),
-            ("logs", 1),
-        ),
-    )
-
-
-def _cluster_narrow(height: int, nodes: int) -> Plan:
-    top = nodes + 3
+def _cluster(width: int, height: int, top: int) -> list[Column]:
+    cluster = ("cluster", top)
+    hot = ("hot-symbols", REST)
+    if height < top + _LEAST:
+        return [[hot]]
     if height < 16:
-        return Plan("1fr", f"{top} 1fr", (("cluster", 1), ("hot-symbols", 1)))
-    if height < 34:
-        return Plan("1fr", f"{top} 6 1fr", (("cluster", 1), ("stress", 1), ("hot-symbols", 1)))
-    return Plan(
-        "1fr",
-        f"{top} 10 1fr 10",
-        (("cluster", 1), ("stress", 1), ("hot-symbols", 1), ("counters", 1)),
-    )
-
-
-def _attach_wide(height: int) -> Plan:
+        return [[cluster, hot]]
+    if width < WIDE:
+        if height < 34:
+            return [[cluster, ("stress", 6), hot]]
+        return [[cluster, ("stress", 10), hot, ("counters", 10)]]
     if height < 30:
-        return Plan("4fr 3fr", "1fr", (("hot-symbols", 1), ("counters", 1)))
-    bottom = 10 + (height - 30) // 5
-    return Plan(
-        "4fr 3fr",
-        f"1fr {bottom}",
-        (("hot-symbols", 1), ("counters", 1), ("timeline", 1), ("logs", 1)),
+        return [[cluster, hot], [("stress", 9), ("counters", REST)]]
+    if height < TALL:
+        return [
+            [cluster, hot, ("timeline", 11)],
+            [("stress", 11), ("counters", REST), ("logs", 10)],
+        ]
+    more = (height - TALL) // 4
+    return [
+        [cluster, ("hot-symbols", 14 + more), ("flamegraph", REST)],
+        [("stress", 12 + more), ("counters", 15 + more), ("timeline", 9 + more), ("logs", REST)],
+    ]
+
+
+def _attach(width: int, height: int) -> list[Column]:
+    hot = ("hot-symbols", REST)
+    if width < WIDE:
+        if height < 16:
+            return [[hot]]
+        if height < 34:
+            return [[hot, ("counters", 9)]]
+        return [[hot, ("counters", 12), ("timeline", 9)]]
+    if height < 30:
+        return [[hot], [("counters", REST)]]
+    if height < TALL:
+        return [[hot, ("timeline", 11)], [("counters", REST), ("logs", 11)]]
+    more = (height - TALL) // 3
+    return [
+        [("hot-symbols", 16 + more), ("flamegraph", REST)],
+        [("counters", 18 + more), ("timeline", 12 + more), ("logs", REST)],
+    ]
+
+
+def _grid(height: int, columns: Sequence[Column]) -> Plan:
+    """Columns of panes as one grid whose rows end wherever any pane ends."""
+    placed: list[tuple[int, int, str, int]] = []
+    edges = {0, height}
+    for number, column in enumerate(columns):
+        fixed = sum(lines for _, lines in column)
+        top = 0
+        for pane, lines in column:
+            bottom = top + (lines if lines != REST else height - fixed)
+            placed.append((top, number, pane, bottom))
+            edges |= {top, bottom}
+            top = bottom
+    order = sorted(edges)
+    rows = [below - above for above, below in pairwise(order)]
+    panes = tuple(
+        (pane, order.index(bottom) - order.index(top)) for top, _, pane, bottom in sorted(placed)
     )
-
-
-def _attach_narrow(height: int) -> Plan:
-    if height < 16:
-        return Plan("1fr", "1fr", (("hot-symbols", 1),))
-    if height < 34:
-        return Plan("1fr", "1fr 9", (("hot-symbols", 1), ("counters", 1)))
-    return Plan("1fr", "1fr 12 9", (("hot-symbols", 1), ("counters", 1), ("timeline", 1)))
+    widths = "1fr" if len(columns) == 1 else "4fr 3fr"
+    return Plan(widths, " ".join(map(str, rows)), panes)

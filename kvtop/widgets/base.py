@@ -32,6 +32,8 @@ class LineWidget(ScrollView, can_focus=True):
     NAME: ClassVar[str] = ""
     KEYS_HELP: ClassVar[list[Help]] = []
     """Keys of this widget, for the help screen."""
+    FILTERABLE: ClassVar[bool] = False
+    """Whether ``set_filter`` means something here."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "pane--dim",
@@ -51,14 +53,14 @@ class LineWidget(ScrollView, can_focus=True):
     }
     DEFAULT_CSS = """
     LineWidget {
-        border: round $panel-lighten-2;
+        border: round $foreground 30%;
         border-title-color: $foreground;
         border-title-style: bold;
         border-subtitle-color: $text-muted;
         background: $background;
         color: $foreground;
         scrollbar-size-vertical: 1;
-        scrollbar-color: $panel-lighten-2;
+        scrollbar-color: $foreground 30%;
         scrollbar-background: $background;
         scrollbar-background-hover: $background;
         scrollbar-background-active: $background;
@@ -128,6 +130,12 @@ class LineWidget(ScrollView, can_focus=True):
     def describe(self) -> None:
         """Put the state into the border's subtitle; called when data or size moved."""
 
+    def refresh_data(self) -> None:
+        """Redraw if the data moved since the last call."""
+
+    def set_filter(self, pattern: re.Pattern[str] | None) -> None:
+        """Show only what matches; widgets that are not ``FILTERABLE`` have nothing to filter."""
+
     # Drawing
 
     def redraw(self) -> None:
@@ -188,7 +196,10 @@ class LineWidget(ScrollView, can_focus=True):
                 under = self.background_colors[1]
                 if styles.has_rule("background"):
                     under += styles.background
-                known += Style(color=(under + styles.color).rich_color)
+                colour = styles.color
+                if styles.auto_color and colour.ansi is None:
+                    colour = under.get_contrast_text(colour.a)
+                known += Style(color=(under + colour).rich_color)
             self._paints[component] = known
         return known
 
@@ -221,8 +232,6 @@ class Pane(LineWidget):
 
     COLLECTORS: ClassVar[tuple[str, ...]] = ()
     """Names of the collectors whose sentence this pane shows when they cannot work."""
-    FILTERABLE: ClassVar[bool] = False
-    """Whether ``set_filter`` means something here."""
 
     def __init__(self, store: Store, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
@@ -235,9 +244,6 @@ class Pane(LineWidget):
 
     def update_data(self) -> None:
         """Derive what ``draw`` needs from the store; called when the revision moved."""
-
-    def set_filter(self, pattern: re.Pattern[str] | None) -> None:
-        """Show only what matches; panes that are not ``FILTERABLE`` have nothing to filter."""
 
     def refresh_data(self) -> None:
         """Redraw if the data moved since the last call."""

@@ -10,10 +10,11 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 
 from kvtop.store import Store
-from kvtop.widgets.arrangement import Plan, plan_for
-from kvtop.widgets.base import Help, Pane
+from kvtop.widgets.arrangement import Plan, alone, plan_for
+from kvtop.widgets.base import Help, LineWidget
 from kvtop.widgets.cluster import ClusterPane
 from kvtop.widgets.counters import CountersPane
+from kvtop.widgets.flame_pane import FlamePane
 from kvtop.widgets.hot_symbols import HotSymbolsPane
 from kvtop.widgets.logs import LogsPane
 from kvtop.widgets.stress import StressPane
@@ -23,9 +24,9 @@ from kvtop.widgets.timeline import TimelinePane
 class Dashboard(Container):
     """All panes of a run. Small screens hide panes whole; ``show_pane`` brings any of them up."""
 
-    KEYS_HELP: ClassVar[list[Help]] = [("1 … 6", "go to a pane, also to one that is hidden")]
+    KEYS_HELP: ClassVar[list[Help]] = [("1 … 7", "go to a pane, also to one that is hidden")]
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(str(n), f"show_number({n})", f"pane {n}", show=False) for n in range(1, 7)
+        Binding(str(n), f"show_number({n})", f"pane {n}", show=False) for n in range(1, 8)
     ]
     DEFAULT_CSS = """
     Dashboard {
@@ -42,16 +43,17 @@ class Dashboard(Container):
         self.stress = StressPane(store, id="stress")
         self.counters = CountersPane(store, id="counters")
         self.hot_symbols = HotSymbolsPane(store, window, id="hot-symbols")
+        self.flamegraph = FlamePane(store, self.hot_symbols, id="flamegraph")
         self.timeline = TimelinePane(store, id="timeline")
         self.logs = LogsPane(store, id="logs")
-        self.maximised: Pane | None = None
+        self.maximised: LineWidget | None = None
         self._present: Plan | None = None
 
     @property
-    def panes(self) -> list[Pane]:
+    def panes(self) -> list[LineWidget]:
         """The panes of this run in the order of their numbers."""
         own = [self.cluster, self.stress] if self.store.info.has_cluster else []
-        return [*own, self.hot_symbols, self.counters, self.timeline, self.logs]
+        return [*own, self.hot_symbols, self.counters, self.timeline, self.logs, self.flamegraph]
 
     def compose(self) -> ComposeResult:
         yield from self.panes
@@ -63,10 +65,10 @@ class Dashboard(Container):
                 pane.refresh_data()
 
     @property
-    def focused_pane(self) -> Pane | None:
+    def focused_pane(self) -> LineWidget | None:
         """The pane that has the focus."""
         focused = self.screen.focused
-        return focused if isinstance(focused, Pane) else None
+        return next((pane for pane in self.panes if pane is focused), None)
 
     def on_mount(self) -> None:
         """Numbers in the titles tell which key brings a pane up."""
@@ -78,7 +80,7 @@ class Dashboard(Container):
         """Choose what is shown for the new size."""
         self._arrange()
 
-    def show_pane(self, pane: Pane) -> None:
+    def show_pane(self, pane: LineWidget) -> None:
         """Focus a pane; one that has no place at this size takes the whole room."""
         placed = pane.id in self._plan().ids
         if self.maximised is not pane:
@@ -111,7 +113,7 @@ class Dashboard(Container):
     def _arrange(self) -> None:
         plan = self._plan()
         if self.maximised is not None:
-            plan = Plan("1fr", "1fr", ((self.maximised.id or "", 1),))
+            plan = alone(self.maximised.id or "")
         if plan == self._present:
             return
         self._present = plan
@@ -119,9 +121,11 @@ class Dashboard(Container):
         self.styles.grid_columns = plan.columns
         self.styles.grid_rows = plan.rows
         spans = dict(plan.panes)
+        places = {pane: place for place, (pane, _) in enumerate(plan.panes)}
+        self.sort_children(key=lambda pane: places.get(pane.id or "", len(places)))
         for pane in self.panes:
             pane.display = pane.id in spans
-            pane.styles.column_span = spans.get(pane.id or "", 1)
+            pane.styles.row_span = spans.get(pane.id or "", 1)
             if pane.display:
                 pane.refresh_data()
         focused = self.focused_pane

@@ -41,7 +41,7 @@ _HINTS = (
     KeyHint("t", "group", "screen.group"),
     KeyHint("s", "save SVG", "screen.save"),
     KeyHint("i", "upside down", "screen.flame('invert')"),
-    KeyHint("r", "callers first", "screen.flame('reverse')"),
+    KeyHint("c", "callers first", "screen.flame('reverse')"),
     KeyHint("g", "glue", "screen.flame('glue')"),
     KeyHint("y", "copy name", "screen.flame('copy_name')"),
 )
@@ -69,7 +69,7 @@ class FlamegraphScreen(Screen[None]):
         Binding("j", "flame('move_down')", "down", show=False),
         Binding("h", "flame('sibling(-1)')", "left", show=False),
         Binding("l", "flame('sibling(1)')", "right", show=False),
-        Binding("p", "flame('move_up')", "caller", show=False),
+        Binding("p,r", "nothing", show=False),
     ]
     KEYS_HELP: ClassVar[list[Help]] = [
         ("space", "freeze, or follow the newest samples again"),
@@ -218,6 +218,9 @@ class FlamegraphScreen(Screen[None]):
         """Save through the application."""
         if self._save is not None:
             self._save()
+
+    def action_nothing(self) -> None:
+        """Keys that would act on the cluster do not from here."""
 
     async def action_flame(self, action: str) -> None:
         """Run an action of the flamegraph."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from textual.color import Color
 from textual.pilot import Pilot
 
 from kvtop.widgets.arrangement import plan_for
 from tests.widgets import golden
 from tests.widgets.app import MainApp
-from tests.widgets.made_up import fill, make_store
+from tests.widgets.made_up import START, fill, make_store, play
 from tests.widgets.render import screen_text
 
 SIZES = [(80, 24), (120, 40), (200, 50)]
@@ -127,11 +128,80 @@ async def test_a_tick_without_news_draws_nothing() -> None:
 
 
 @pytest.mark.parametrize("cluster", [True, False])
-def test_plans_place_panes_once_and_in_room(cluster: bool) -> None:
-    for width in range(10, 300, 7):
-        for height in range(3, 90, 4):
-            plan = plan_for(width, height, cluster)
+@pytest.mark.parametrize("nodes", [1, 3, 5])
+def test_plans_fill_the_height_and_place_panes_once(cluster: bool, nodes: int) -> None:
+    for width in (10, 79, 109, 110, 300):
+        for height in range(3, 120):
+            plan = plan_for(width, height, cluster, nodes)
             ids = [pane for pane, _ in plan.panes]
+            rows = [int(row) for row in plan.rows.split()]
             assert len(ids) == len(set(ids)) and "hot-symbols" in ids
-            fixed = sum(int(row) for row in plan.rows.split() if row.isdigit())
-            assert fixed + 5 <= height or height < 16
+            assert sum(rows) == height and min(rows) > 0
+            columns = len(plan.columns.split())
+            assert sum(span for _, span in plan.panes) == len(rows) * columns
+
+
+async def test_what_the_plan_says_is_what_stands_there() -> None:
+    app = MainApp(fill(make_store(), 5))
+    async with app.run_test(size=(200, 50)) as pilot:
+        await settled(pilot)
+        board = app.dashboard
+        assert all(pane.display for pane in board.panes)
+        for pane in board.panes:
+            for other in board.panes:
+                assert pane is other or not pane.region.overlaps(other.region)
+        assert sum(pane.region.area for pane in board.panes) == board.region.area
+
+
+async def test_the_live_flamegraph_shows_what_hot_symbols_count() -> None:
+    store = fill(make_store(), 5)
+    app = MainApp(store)
+    async with app.run_test(size=(200, 50)) as pilot:
+        await settled(pilot)
+        graph = app.dashboard.flamegraph
+        before = graph.state.tree.weight
+        for event in play(store, START + 5, START + 7):
+            store.apply(event)
+        app.tick()
+        assert graph.state.tree.weight > before
+        app.dashboard.hot_symbols.set_label("node1")
+        app.tick()
+        assert "node1" in graph.caption
+        assert graph.state.tree.weight == app.dashboard.hot_symbols._counts.weight
+        graph.focus()
+        await pilot.press("down", "down", "enter")
+        assert graph.state.zoom
+        await pilot.press("escape")
+        assert not graph.state.zoom
+
+
+def contrast(one: Color, other: Color) -> float:
+    """The contrast ratio of WCAG 2."""
+
+    def luminance(colour: Color) -> float:
+        parts = [v / 255 for v in colour.rgb]
+        parts = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in parts]
+        return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("theme", ["textual-dark", "textual-light", "nord", "gruvbox", "dracula"])
+async def test_text_can_be_read_in_every_theme(theme: str) -> None:
+    app = MainApp(fill(make_store(), 5))
+    async with app.run_test(size=(200, 50)) as pilot:
+        app.theme = theme
+        text = await settled(pilot)
+        assert text
+        for strip in app.screen._compositor.render_strips():
+            for segment in strip:
+                style = segment.style
+                if style is None or not any(c.isalnum() for c in segment.text):
+                    continue
+                assert style.color is not None and style.bgcolor is not None
+                ratio = contrast(
+                    Color.from_rich_color(style.color), Color.from_rich_color(style.bgcolor)
+                )
+                # The cursor of gruvbox has no more than 2.36, by its own choice.
+                assert ratio > 2.3, (theme, segment)

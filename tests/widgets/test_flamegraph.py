@@ -191,7 +191,7 @@ async def test_upside_down_and_callers_first() -> None:
         assert "alpha" in lines[-7]
         await pilot.press("up", "up")
         assert bench.selected == "alpha"
-        await pilot.press("i", "r")
+        await pilot.press("i", "c")
         assert "callers first" in widget_text(bench.graph)
         assert bench.row(1).split("│")[1].split()[:1] == ["alpha"]
         assert "leaf" in bench.row(1) and "main" in bench.row(2)
@@ -328,7 +328,7 @@ async def test_a_frozen_window_outlives_the_ring() -> None:
         journey.store.ring.clear()
         for _ in range(3):
             journey.store.table.compact()
-        await pilot.press("r", "g")
+        await pilot.press("c", "g")
         assert journey.screen.flamegraph.state.tree.weight == weight
         await pilot.press("escape")
         await pilot.pause()

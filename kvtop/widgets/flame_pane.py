@@ -1,0 +1,46 @@
+"""The live flamegraph as a pane of the main screen."""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+
+from kvtop.profile.ring import Filter
+from kvtop.store import Store
+from kvtop.widgets.figures import count, span
+from kvtop.widgets.flamegraph import Flamegraph
+from kvtop.widgets.hot_symbols import HotSymbolsPane
+
+
+class FlamePane(Flamegraph):
+    """Shows the samples that the hot-symbols pane counts: same window, same target."""
+
+    FILTERABLE: ClassVar[bool] = True
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "zoom_out", "zoom out", show=False)]
+
+    def __init__(self, store: Store, hot: HotSymbolsPane, *, id: str | None = None) -> None:
+        super().__init__(store.table, id=id)
+        self.store = store
+        self._hot = hot
+        self._seen: object = None
+
+    def refresh_data(self) -> None:
+        """Take the window as it is now, if anything in it moved."""
+        hot = self._hot
+        ring = self.store.ring
+        revision = ring.revision, hot.window, hot.label
+        if revision == self._seen:
+            return
+        self._seen = revision
+        last = ring.last_time
+        labels = None if hot.label is None else frozenset((hot.label,))
+        counts = ring.fold(Filter(start=None if last is None else last - hot.window, labels=labels))
+        whose = "all targets" if hot.label is None else hot.label
+        caption = f"{count(sum(counts.values()))} samples in {span(hot.window)} · {whose}"
+        self.set_counts(counts, self.store.table, caption)
+
+    def set_filter(self, pattern: re.Pattern[str] | None) -> None:
+        """Mark what matches."""
+        self.search(pattern)
