@@ -14,9 +14,10 @@ from kvtop.profile.ring import EVERYTHING, Filter, GroupKey, SampleRing
 from kvtop.profile.stacks import StackTable
 
 Entry = tuple[StackSample, str, Role]
+Row = tuple[float, int, int, str, int, int, Role]
 
 
-def entries() -> st.SearchStrategy[list[tuple[float, int, int, str, int, int, Role]]]:
+def entries() -> st.SearchStrategy[list[Row]]:
     """(time, pid, tid, event, period, stack number, role)."""
     return st.lists(
         st.tuples(
@@ -32,7 +33,7 @@ def entries() -> st.SearchStrategy[list[tuple[float, int, int, str, int, int, Ro
     )
 
 
-def fill(ring: SampleRing, rows: list[tuple[float, int, int, str, int, int, Role]]) -> list[Entry]:
+def fill(ring: SampleRing, rows: list[Row]) -> list[Entry]:
     """Append everything; the samples in time order, as an unbounded ring would hold them."""
     table = ring.table
     stacks = [table.stack_id([table.frame_id(f"f{n}", "")]) for n in range(4)]
@@ -76,9 +77,7 @@ def passes(table: StackTable, filter: Filter, entry: Entry) -> bool:
 
 @pytest.mark.parametrize("filter", FILTERS)
 @given(rows=entries())
-def test_every_view_agrees_with_a_plain_list(
-    filter: Filter, rows: list[tuple[float, int, int, str, int, int, Role]]
-) -> None:
+def test_every_view_agrees_with_a_plain_list(filter: Filter, rows: list[Row]) -> None:
     ring = SampleRing(StackTable(), seconds=100)
     kept = [e for e in fill(ring, rows) if passes(ring.table, filter, e)]
     assert ring.fold(filter) == dict(Counter(s.stack for s, _, _ in kept))
@@ -100,7 +99,7 @@ def test_every_view_agrees_with_a_plain_list(
 
 @given(rows=entries(), limit=st.integers(1, 20), seconds=st.floats(0.5, 40))
 def test_bounds_hold_and_nothing_is_lost_in_silence(
-    rows: list[tuple[float, int, int, str, int, int, Role]], limit: int, seconds: float
+    rows: list[Row], limit: int, seconds: float
 ) -> None:
     ring = SampleRing(StackTable(), seconds, limit)
     table = ring.table
