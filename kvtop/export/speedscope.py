@@ -28,15 +28,17 @@ def write_speedscope(
     frames: list[dict[str, str | int]] = []
     profiles = []
     for name, counts in groups.items():
-        samples = []
-        for stack in counts:
+        samples: list[tuple[list[int], int]] = []
+        for stack, weight in counts.items():
             path = []
             for frame_id in table.frames(stack):
                 if frame_id not in index:
                     index[frame_id] = len(frames)
                     frames.append(_frame(table.frame(frame_id)))
                 path.append(index[frame_id])
-            samples.append(path)
+            samples.append((path, weight))
+        # There is no order of time in a fold; in this one the time view reads as a flamegraph.
+        samples.sort()
         profiles.append(
             {
                 "type": "sampled",
@@ -44,8 +46,8 @@ def write_speedscope(
                 "unit": _UNITS.get(unit, "none"),
                 "startValue": 0,
                 "endValue": sum(counts.values()),
-                "samples": samples,
-                "weights": list(counts.values()),
+                "samples": [path for path, _ in samples],
+                "weights": [weight for _, weight in samples],
             }
         )
     return json.dumps(

@@ -47,7 +47,8 @@ def preorder(groups: Groups, table: StackTable, fold_glue: bool = False) -> Preo
     # A path is a string, one character a frame: strings sort several times as fast as tuples.
     letter = {f: chr(index[frame]) for f, frame in by_id.items()}
     if fold_glue:
-        letter |= dict.fromkeys(used & table.glue, "")
+        # Copied first: writers run in a thread while the parser interns.
+        letter |= dict.fromkeys(used & table.glue.copy(), "")
     paths: list[tuple[str, int]] = []
     for name, counts in groups.items():
         prefix = chr(index[names[name]]) if name else ""
