@@ -244,7 +244,7 @@ class Flamegraph(LineWidget):
         return draw(boxes, width, self._look, self._label, ground)
 
     def _look(self, node: int) -> Look:
-        if node == self.state.selected:
+        if node == self.state.selected and (node or self.has_focus):
             return self._component_look("flame--selected")
         if node == self.hovered:
             return self.palette.look(self.state.tree.frame(node), "bright")

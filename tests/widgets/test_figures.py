@@ -55,4 +55,4 @@ def test_a_count_is_never_wider_than_its_column(value: float) -> None:
 
 @given(st.floats(min_value=0, max_value=999))
 def test_three_digits_are_near_the_value(value: float) -> None:
-    assert abs(float(digits3(value)) - value) <= max(0.005, value * 0.006)
+    assert abs(float(digits3(value)) - value) <= max(0.0051, value * 0.006)
