@@ -87,6 +87,8 @@ class Filter:
 
 EVERYTHING = Filter()
 _SLACK = 65536
+"""Dropped samples that may wait for their room to be given back, all at once."""
+_COMPACT_EVERY = 256
 
 
 class SampleRing:
@@ -137,8 +139,8 @@ class SampleRing:
 
     def append(self, sample: StackSample, label: str, role: Role) -> None:
         """Take a sample; one that comes late (perf's per-CPU buffers) is put in its place."""
-        time = sample.time
-        newest = self._times[-1] if len(self) else time
+        time, times = sample.time, self._times
+        newest = times[-1] if len(times) > self._head else time
         if time < newest - self.seconds:
             self.dropped += 1
             return
@@ -147,22 +149,26 @@ class SampleRing:
         except KeyError:
             self.dropped += 1
             return
-        origin = Origin(sample.pid, sample.tid, sample.comm, sample.event, label, role)
-        who = self._origin_id(origin)
+        who = self._origin_id(
+            Origin(sample.pid, sample.tid, sample.comm, sample.event, label, role)
+        )
         if time >= newest:
-            self._times.append(time)
+            newest = time
+            times.append(time)
             self._stacks.append(sample.stack)
             self._periods.append(sample.period)
             self._who.append(who)
         else:
-            at = bisect_right(self._times, time, self._head)
-            self._times.insert(at, time)
+            at = bisect_right(times, time, self._head)
+            times.insert(at, time)
             self._stacks.insert(at, sample.stack)
             self._periods.insert(at, sample.period)
             self._who.insert(at, who)
         self.revision += 1
-        self._evict(max(newest, time) - self.seconds)
-        self.table.maybe_compact()
+        if times[self._head] < newest - self.seconds or len(self) > self.max_samples:
+            self._evict(newest - self.seconds)
+        if not self.revision % _COMPACT_EVERY:
+            self.table.maybe_compact()
 
     def clear(self) -> None:
         """Forget every sample."""
