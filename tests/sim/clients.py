@@ -10,7 +10,6 @@ from kvtop.workload.linearizability import Operation, OpKind
 from tests.sim.cluster import Cluster
 from tests.sim.machine import Command, Result
 
-_TIMEOUT = 150_000
 _WRITES = (OpKind.PUT, OpKind.APPEND, OpKind.CAS, OpKind.DELETE)
 
 
@@ -81,7 +80,7 @@ class Client:
 
         if self._cluster.network.quality.drop < rng.random():
             cluster.after(rng.randrange(100, 2_000), arrive)
-        cluster.after(_TIMEOUT, lambda: self._answered(attempt, False, None))
+        cluster.after(cluster.parameters.patience, lambda: self._answered(attempt, False, None))
 
     def _answered(self, attempt: int, done: bool, result: Result) -> None:
         operation = self._operation

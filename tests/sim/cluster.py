@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterable, Sequence
 
 from kvtop.workload.raft.core import Raft, bootstrap
 from kvtop.workload.raft.types import Entry, Message
-from tests.sim.invariants import ALL, Invariant
+from tests.sim.invariants import ALL, Invariant, Violation
 from tests.sim.network import Network
 from tests.sim.node import Node
 from tests.sim.parameters import TICK, NetworkQuality, Parameters
+
+_MAX_EVENTS = 300_000
 
 
 class Cluster:
@@ -74,6 +76,8 @@ class Cluster:
                 return False
             self.now, _, action = heapq.heappop(self._queue)
             self.events += 1
+            if self.events > _MAX_EVENTS:
+                raise Violation(f"more than {_MAX_EVENTS} events: messages breed messages")
             action()
         return True
 

@@ -25,6 +25,9 @@ class Nemesis:
             (self.crash, 4),
             (self.crash_leader, 4),
             (self.crash_all, 1),
+            (self.burst, 2),
+            (self.crash_in_burst, 3),
+            (self.isolate_in_burst, 2),
             (self.pause, 2),
             (self.pause_leader, 2),
             (self.isolate_leader, 4),
@@ -38,6 +41,8 @@ class Nemesis:
         ]
         # Each run has its own mix: some faults often, some never.
         chosen = [(fault, weight * self._rng.choice((0, 1, 1, 4))) for fault, weight in faults]
+        if names := cluster.parameters.faults:
+            chosen = [(fault, int(fault.__name__ in names)) for fault, _ in faults]
         self._faults = [fault for fault, _ in chosen]
         self._weights = [weight for _, weight in chosen]
         if not any(self._weights):
@@ -80,6 +85,27 @@ class Nemesis:
         for node in running:
             self._crash(node)
         return bool(running)
+
+    def burst(self) -> bool:
+        """Many proposals at once at the leader."""
+        count = self._rng.randint(2, 12)
+        return self._ask_leader(lambda raft: raft.propose([b"burst"] * count))
+
+    def crash_in_burst(self) -> bool:
+        """A leader dies while its entries are on their way: some are here, some there."""
+        leader = self.cluster.leader
+        if leader is None or not self.burst():
+            return False
+        self.cluster.after(self._rng.randint(0, 4_000), lambda: self._crash_again(leader))
+        return True
+
+    def _crash_again(self, node: Node) -> None:
+        if node.up and not self.stopped:
+            self._crash(node)
+
+    def isolate_in_burst(self) -> bool:
+        """A leader goes on appending what nobody hears of."""
+        return self.isolate_leader() and self.burst()
 
     def _crash(self, node: Node | None) -> bool:
         if node is None:

@@ -60,6 +60,8 @@ class Node:
                 self.id,
                 parameters.election_ticks,
                 parameters.heartbeat_ticks,
+                parameters.pre_vote,
+                parameters.check_quorum,
                 max_message_entries=parameters.max_message_entries,
                 max_message_bytes=parameters.max_message_bytes,
                 max_inflight_messages=parameters.max_inflight_messages,

@@ -27,6 +27,8 @@ class Parameters:
     spares: int = 0
     election_ticks: int = 10
     heartbeat_ticks: int = 2
+    pre_vote: bool = True
+    check_quorum: bool = True
     max_message_entries: int = 64
     max_message_bytes: int = 1 << 20
     max_inflight_messages: int = 16
@@ -38,8 +40,12 @@ class Parameters:
     clients: int = 0
     keys: int = 2
     think: int = 30_000
+    patience: int = 150_000
+    """How long a client waits for an answer before it asks another node."""
     network: NetworkQuality = field(default_factory=NetworkQuality)
     fault_gap: tuple[int, int] = (40_000, 400_000)
+    faults: tuple[str, ...] = ()
+    """Names of the nemesis's faults, equally often; empty: a random mix of all."""
     duration: int = 2_500_000
 
     @classmethod
@@ -49,6 +55,10 @@ class Parameters:
         return cls(
             voters=rng.choice((2, 3, 3, 3, 3, 4, 5, 5)),
             spares=rng.choice((0, 0, 1, 2)),
+            election_ticks=rng.choice((4, 6, 10)),
+            heartbeat_ticks=rng.choice((1, 2)),
+            pre_vote=rng.random() < 0.8,
+            check_quorum=rng.random() < 0.9,
             max_message_entries=rng.choice((1, 2, 8, 64)),
             max_message_bytes=rng.choice((40, 200, 1 << 20)),
             max_inflight_messages=rng.choice((1, 2, 16)),
@@ -60,6 +70,7 @@ class Parameters:
             clients=rng.choice((1, 2, 4, 6)),
             keys=rng.choice((1, 2, 4)),
             think=rng.choice((5_000, 20_000, 60_000)),
+            patience=rng.choice((20_000, 60_000, 150_000)),
             network=random_quality(rng),
             fault_gap=rng.choice(((5_000, 80_000), (20_000, 200_000), (50_000, 500_000))),
         )

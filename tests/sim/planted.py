@@ -5,7 +5,7 @@ The simulator has to find every one of them; test_planted_bugs.py holds it to th
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from kvtop.workload.raft.core import Raft
 from kvtop.workload.raft.quorum import quorum_index
@@ -17,11 +17,13 @@ from kvtop.workload.raft.types import (
     HardState,
     InstallSnapshot,
     Message,
+    PreVote,
     Ready,
     Role,
     Vote,
     VoteReply,
 )
+from tests.sim.parameters import NetworkQuality, Parameters
 
 
 class VoteNotPersisted(Raft):
@@ -53,19 +55,20 @@ class DoubleVote(Raft):
 class VoteForStaleLog(Raft):
     """The election restriction of section 5.4.1 is missing."""
 
-    def _on_vote(self, message: Vote) -> None:
-        super()._on_vote(
-            replace(message, last_index=self.log.last_index, last_term=self.log.last_term)
-        )
+    def step(self, message: Message) -> None:
+        if isinstance(message, (Vote, PreVote)):
+            last_index, last_term = self.log.last_index, self.log.last_term
+            message = replace(message, last_index=last_index, last_term=last_term)
+        super().step(message)
 
 
 class LongerLogWins(Raft):
     """Logs are compared by length alone, not by the last term first."""
 
-    def _on_vote(self, message: Vote) -> None:
-        if message.last_index >= self.log.last_index:
+    def step(self, message: Message) -> None:
+        if isinstance(message, (Vote, PreVote)) and message.last_index >= self.log.last_index:
             message = replace(message, last_term=max(message.last_term, self.log.last_term))
-        super()._on_vote(message)
+        super().step(message)
 
 
 class CommitOfOldTerm(Raft):
@@ -90,16 +93,7 @@ class StaleTailKept(Raft):
 
 
 class CommitBeyondMatched(Raft):
-    """commitIndex = min(leaderCommit, own last index), also where the logs were not compared."""
-
-    def _on_append(self, message: AppendEntries) -> None:
-        super()._on_append(message)
-        if self.log.term_at(message.prev_index) == message.prev_term:
-            self.log.commit_to(message.commit)
-
-
-class HeartbeatCommitsAll(Raft):
-    """The leader's heartbeat carries its commit index to followers that are not that far."""
+    """Followers commit min(leaderCommit, own last index), also what was never compared."""
 
     def _broadcast_heartbeat(self) -> None:
         matches = {node: progress.match for node, progress in self.peers.items()}
@@ -234,27 +228,88 @@ class NoOpMissing(Raft):
                 self.log.truncate_from(last)
 
 
-SAFETY: tuple[type[Raft], ...] = (
-    VoteNotPersisted,
-    TermNotPersisted,
-    DoubleVote,
-    VoteForStaleLog,
-    LongerLogWins,
-    CommitOfOldTerm,
-    StaleTailKept,
-    CommitBeyondMatched,
-    HeartbeatCommitsAll,
-    AnswerBeforeSync,
-    VoteBeforeSync,
-    LeaderCountsUnsynced,
-    ReadWithoutQuorum,
-    ReadBeforeOwnCommit,
-    TruncateOnStaleAppend,
-    NoConsistencyCheck,
-    OldTermAccepted,
-    VotesOfOldTermCount,
-    HalfIsEnough,
-    MembersChangeTogether,
-    SnapshotKeepsLog,
-    NoOpMissing,
+@dataclass(frozen=True, slots=True)
+class Planted:
+    """A mistake, the rules whose violation shows it, and the weather in which it shows soon."""
+
+    bug: type[Raft]
+    shows: frozenset[str]
+    weather: dict[str, object] = field(default_factory=dict)
+
+    def parameters(self, seed: int) -> Parameters:
+        """What the seed decides, but for the weather."""
+        return replace(Parameters.from_seed(seed), **self.weather)  # type: ignore[arg-type]
+
+
+def _planted(bug: type[Raft], shows: str, **weather: object) -> Planted:
+    return Planted(bug, frozenset(shows.split()), weather)
+
+
+_DUELS = {"pre_vote": False, "election_ticks": 4, "heartbeat_ticks": 1}
+
+BUGS: tuple[Planted, ...] = (
+    _planted(
+        VoteNotPersisted,
+        "OneVote ElectionSafety",
+        **_DUELS,
+        voters=3,
+        disk=(100, 500),
+        network=NetworkQuality(0.1, 0.05, (1_000, 20_000), 0.1),
+        faults=("crash", "crash_all", "crash_leader"),
+        fault_gap=(5_000, 60_000),
+    ),
+    _planted(TermNotPersisted, "Monotonic"),
+    _planted(DoubleVote, "OneVote ElectionSafety"),
+    _planted(VoteForStaleLog, "LeaderCompleteness"),
+    _planted(LongerLogWins, "LeaderCompleteness", faults=("crash_in_burst", "isolate_in_burst")),
+    _planted(
+        CommitOfOldTerm,
+        "LeaderCompleteness",
+        **_DUELS,
+        voters=5,
+        spares=0,
+        max_message_entries=1,
+        max_inflight_messages=1,
+        network=NetworkQuality(0.0, 0.0, (1_000, 10_000), 0.1),
+        faults=("crash_leader", "crash_in_burst", "isolate_in_burst"),
+        fault_gap=(20_000, 120_000),
+    ),
+    _planted(StaleTailKept, "LogMatching"),
+    _planted(CommitBeyondMatched, "StateMachineSafety CommittedImmutable"),
+    _planted(AnswerBeforeSync, "CommittedOnQuorum"),
+    _planted(VoteBeforeSync, "Monotonic"),
+    _planted(LeaderCountsUnsynced, "CommittedOnQuorum"),
+    _planted(
+        ReadWithoutQuorum,
+        "Linearizability",
+        clients=6,
+        keys=1,
+        think=5_000,
+        patience=20_000,
+        check_quorum=False,
+        faults=("pause_leader", "isolate_leader", "skew_clock"),
+    ),
+    _planted(ReadBeforeOwnCommit, "Linearizability"),
+    _planted(TruncateOnStaleAppend, "CommittedOnQuorum Liveness"),
+    _planted(NoConsistencyCheck, "LogMatching"),
+    _planted(OldTermAccepted, "LogCorrupted LogMatching CommittedImmutable"),
+    _planted(
+        VotesOfOldTermCount,
+        "ElectionSafety",
+        **_DUELS,
+        voters=5,
+        network=NetworkQuality(0.1, 0.2, (1_000, 30_000), 0.15),
+    ),
+    _planted(HalfIsEnough, "CommittedOnQuorum"),
+    _planted(
+        MembersChangeTogether,
+        "LeaderCompleteness ElectionSafety",
+        voters=3,
+        spares=0,
+        check_quorum=False,
+        faults=("change_members", "isolate_leader"),
+        fault_gap=(5_000, 80_000),
+    ),
+    _planted(SnapshotKeepsLog, "LogMatching"),
+    _planted(NoOpMissing, "Liveness"),
 )

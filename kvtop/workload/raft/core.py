@@ -34,6 +34,7 @@ from kvtop.workload.raft.types import (
     NotLeader,
     PreVote,
     PreVoteReply,
+    ReadState,
     Ready,
     Role,
     SnapshotMeta,
@@ -212,12 +213,11 @@ class Raft(ElectionRules, FollowerRules, LeaderRules):
 
     def ready(self) -> Ready | None:
         """The next round of work, or None. Call again until it is None."""
+        reads: tuple[ReadState, ...] = ()
         if self.role is Role.LEADER:
             self._broadcast_appends()
             self._start_read_round()
             reads = tuple(self._reads.take_confirmed(self.configuration.voters))
-        else:
-            reads = ()
         truncate_from, entries = self.log.take_unstable()
         committed = self.log.take_committed(self.config.max_committed_per_ready)
         hard_state = self._changed_hard_state()

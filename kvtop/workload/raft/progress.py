@@ -91,9 +91,9 @@ class Progress:
 
     def is_stale_rejection(self, prev_index: int) -> bool:
         """Whether a rejection of ``prev_index`` answers a message that no longer matters."""
-        if self.state is ProgressState.REPLICATE:
-            return prev_index <= self.match
-        return self.state is ProgressState.SNAPSHOT or prev_index != self.next - 1
+        if prev_index <= self.match or self.state is ProgressState.SNAPSHOT:
+            return True
+        return self.state is ProgressState.PROBE and prev_index != self.next - 1
 
     def to_probe(self, next_index: int) -> None:
         """Find the match again, from ``next_index`` down (never below what is known)."""
