@@ -1,4 +1,4 @@
-"""Profiles for ``pprof``: gzipped protobuf messages of its ``profile.proto``.
+"""Profiles for ``pprof``: gzipped protobuf messages of its ``profile.proto``; `pprof_read` reads.
 
 The few message types are encoded here, so that writing needs no generated code. Field numbers
 are those of github.com/google/pprof/proto/profile.proto.

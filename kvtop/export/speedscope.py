@@ -1,10 +1,12 @@
-"""Profiles for https://www.speedscope.app, one per group, as its "sampled" JSON."""
+"""Profiles for https://www.speedscope.app, one per group, as its "sampled" JSON; and back."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from typing import Any
 
-from kvtop.profile.frames import Frame
+from kvtop.profile.frames import Frame, Kind, make_frame, short_source
 from kvtop.profile.preorder import Groups
 from kvtop.profile.stacks import StackTable
 from kvtop.profile.text import safe_text
@@ -71,3 +73,51 @@ def _frame(frame: Frame) -> dict[str, str | int]:
     if frame.line:
         row["line"] = frame.line
     return row
+
+
+def read_speedscope(text: str, table: StackTable) -> tuple[dict[str, dict[int, int]], str]:
+    """Folds by profile name, and the unit ("samples" where the file says none).
+
+    Reads "sampled" and "evented" profiles of any program; weights are rounded to whole numbers.
+    Raises ValueError where the file is not speedscope's, or is damaged.
+    """
+    try:
+        data = json.loads(text)
+        frames = [table.intern(_read_frame(row)) for row in data["shared"]["frames"]]
+        groups: dict[str, dict[int, int]] = {}
+        unit = "none"
+        for number, profile in enumerate(data["profiles"], 1):
+            unit = profile.get("unit", unit)
+            name = safe_text(str(profile.get("name") or f"profile {number}"))
+            counts = groups.setdefault(name, {})
+            for path, weight in _stacks(profile):
+                stack = table.stack_id([frames[at] for at in path])
+                counts[stack] = counts.get(stack, 0) + round(weight)
+    except (AttributeError, KeyError, TypeError, IndexError, RecursionError, ValueError) as error:
+        raise ValueError("not a speedscope profile, or a damaged one") from error
+    return groups, next((ours for ours, name in _UNITS.items() if name == unit), "samples")
+
+
+def _read_frame(row: dict[str, Any]) -> Frame:
+    name, file = str(row["name"]), str(row.get("file") or "")
+    line = int(row.get("line") or 0)
+    if file.endswith((".py", ".pyx")):
+        where = safe_text(file)
+        return Frame(safe_text(name), short_source(where), Kind.PYTHON, where, line)
+    return make_frame(name, file)
+
+
+def _stacks(profile: dict[str, Any]) -> Iterator[tuple[list[int], float]]:
+    if profile["type"] == "sampled":
+        yield from zip(profile["samples"], profile["weights"], strict=True)
+        return
+    open_frames: list[int] = []
+    last = profile["startValue"]
+    for event in profile["events"]:
+        if event["at"] > last and open_frames:
+            yield open_frames, event["at"] - last
+        last = event["at"]
+        if event["type"] == "O":
+            open_frames.append(event["frame"])
+        elif open_frames.pop() != event["frame"]:
+            raise ValueError("frames close in another order than they open")
