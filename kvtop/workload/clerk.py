@@ -35,6 +35,7 @@ from kvtop.workload.rpc.kv_pb2 import (
     Change,
     Command,
     Get,
+    Members,
     Result,
     Scan,
 )
@@ -107,6 +108,20 @@ class Cluster:
         """Drop all connections."""
         for channel in self._channels.values():
             await channel.close()
+
+
+async def discover(target: Address, deadline: float = 5.0) -> dict[int, Address]:
+    """Where all nodes listen, asked of one of them. Raises DeadlinePassed."""
+    channel = Channel(target.host, target.port)
+    try:
+        if not await channel.wait_connected(deadline):
+            raise DeadlinePassed(f"{target} does not accept connections")
+        members = Members.FromString(await channel.call("members", b"", deadline))
+    except (RpcError, DecodeError) as error:
+        raise DeadlinePassed(f"{target} does not say who its cluster is: {error}") from None
+    finally:
+        await channel.close()
+    return {member.id: Address(member.host, member.port) for member in members.members}
 
 
 class Clerk:

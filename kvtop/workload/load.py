@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from kvtop.workload.clerk import Clerk, ClerkError, Cluster
 from kvtop.workload.histogram import Histogram
+from kvtop.workload.key_choice import key_chooser
 
 _DIFFERENT_VALUES = 64
 _AFTER_ERROR = 0.05
@@ -27,6 +28,10 @@ class Mix:
     value_size: int
     keys: int
     rate: float = 0.0
+    operations: int | None = None
+    """Of each client; None: until cancelled."""
+    zipf: bool = False
+    """Whether some keys are asked for much more often than others."""
 
 
 class Counts:
@@ -66,7 +71,7 @@ class Load:
         return counts
 
     async def run(self) -> None:
-        """Run all clients; returns only if cancelled."""
+        """Run all clients until they have done their operations."""
         async with asyncio.TaskGroup() as group:
             for number in range(self.mix.clients):
                 group.create_task(self._run_client(number))
@@ -78,16 +83,20 @@ class Load:
         choose = random.Random().random  # randrange costs five times as much
         values = self._values
         read_share = mix.reads / (mix.reads + mix.writes)
+        next_key = key_chooser(mix.keys, mix.zipf)
         gap = mix.clients / mix.rate if mix.rate else 0.0
         due = now() + gap * number / mix.clients
-        while True:
+        left = mix.operations
+        while left is None or left > 0:
+            if left is not None:
+                left -= 1
             if gap:
                 due += gap
                 if due > now():
                     await asyncio.sleep(due - now())
             began = due if gap else now()
             reading = choose() < read_share
-            key = b"key%010d" % int(choose() * mix.keys)
+            key = next_key()
             try:
                 if reading:
                     await clerk.get(key)

@@ -106,7 +106,7 @@ class Node:
         self._told: dict[str, object] = {}
         self.server = KvServer(options, self._changed)
         self.provider = Provider()
-        KvService(self.server).register(self.provider)
+        KvService(self.server, self.report).register(self.provider)
         self.status = StatusServer(self.report)
         password = os.environ.get(PASSWORD_VARIABLE, "").encode()
         self.door = RespDoor(RespCommands(self.server, resp, self.report).table(), password)
@@ -149,19 +149,20 @@ class Node:
         if self._told.get("role") != role:
             self._told["role"] = role
             _tell(event="role", **role)
-            if leader == node_name(server.options.id):
-                logger.info("leads in term %d", raft.term)
+            own = node_name(server.options.id)
+            if leader == own:
+                logger.info("%s leads in term %d", leader, raft.term)
             elif leader is not None:
-                logger.info("follows %s in term %d", leader, raft.term)
+                logger.info("%s follows %s in term %d", own, leader, raft.term)
             elif raft.role is Role.CANDIDATE:
-                logger.info("stands for election in term %d", raft.term)
+                logger.info("%s stands for election in term %d", own, raft.term)
         if server.serving and self._told.get("serving") != raft.term:
             self._told["serving"] = raft.term
             _tell(event="serving", term=raft.term)
         if server.failure and not self._told.get("failure"):
             self._told["failure"] = True
             _tell(event="failure", text=server.failure)
-            logger.error("stopped serving: %s", server.failure)
+            logger.error("%s serves no more: %s", node_name(server.options.id), server.failure)
 
 
 def _tell(**event: object) -> None:

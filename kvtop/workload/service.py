@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+
 from kvtop.workload.kvserver import KvServer
 from kvtop.workload.peers import RAFT_METHOD
 from kvtop.workload.pending import not_leader
@@ -16,14 +19,17 @@ from kvtop.workload.rpc.kv_pb2 import (
     Command,
     Get,
     GetMany,
+    Members,
     Pair,
     Result,
     Scan,
 )
 from kvtop.workload.rpc.provider import Call, Provider, parse
 from kvtop.workload.statemachine import MAX_KEY, MAX_VALUE
+from kvtop.workload.status import NodeReport
 
 WRITE, GET, GET_MANY, SCAN, CHANGE = "write", "get", "get_many", "scan", "change"
+MEMBERS, STATUS = "members", "status"
 MAX_SCAN = 10_000
 """Pairs in the answer to one scan."""
 MAX_SCAN_BYTES = 8 << 20
@@ -39,8 +45,9 @@ _CHANGES = {
 class KvService:
     """Translates requests into calls of the replica."""
 
-    def __init__(self, server: KvServer) -> None:
+    def __init__(self, server: KvServer, report: Callable[[], NodeReport]) -> None:
         self._server = server
+        self._report = report
 
     def register(self, provider: Provider) -> None:
         """Offer all methods."""
@@ -50,6 +57,8 @@ class KvService:
         provider.register(GET_MANY, self._get_many)
         provider.register(SCAN, self._scan)
         provider.register(CHANGE, self._change)
+        provider.register(MEMBERS, self._members)
+        provider.register(STATUS, self._status)
 
     def _raft_message(self, call: Call) -> None:
         self._server.step(self._server.messages.decode(call.body))
@@ -91,6 +100,15 @@ class KvService:
             call.reply(not_leader(error.leader))
         except (ChangeRefused, KeyError) as error:
             call.reply(Result(status=INVALID, message=str(error)).SerializeToString())
+
+    def _members(self, call: Call) -> None:
+        members = Members()
+        for node, address in sorted(self._server.options.peers.items()):
+            members.members.add(id=node, host=address.host, port=address.port)
+        call.reply(members.SerializeToString())
+
+    def _status(self, call: Call) -> None:
+        call.reply(json.dumps(self._report().to_json()).encode())
 
     def read_key(self, key: bytes) -> bytes:
         """The present value of a key, as a serialised Result."""

@@ -123,6 +123,21 @@ class Scan(_message.Message):
     keys_only: bool
     def __init__(self, start: _Optional[bytes] = ..., end: _Optional[bytes] = ..., limit: _Optional[int] = ..., keys_only: bool = ...) -> None: ...
 
+class Members(_message.Message):
+    __slots__ = ("members",)
+    class Member(_message.Message):
+        __slots__ = ("id", "host", "port")
+        ID_FIELD_NUMBER: _ClassVar[int]
+        HOST_FIELD_NUMBER: _ClassVar[int]
+        PORT_FIELD_NUMBER: _ClassVar[int]
+        id: int
+        host: str
+        port: int
+        def __init__(self, id: _Optional[int] = ..., host: _Optional[str] = ..., port: _Optional[int] = ...) -> None: ...
+    MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    members: _containers.RepeatedCompositeFieldContainer[Members.Member]
+    def __init__(self, members: _Optional[_Iterable[_Union[Members.Member, _Mapping]]] = ...) -> None: ...
+
 class Change(_message.Message):
     __slots__ = ("kind", "node")
     class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):

@@ -1,0 +1,152 @@
+"""``kvtop kv``: single operations on a running cluster."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable
+
+from kvtop.workload.clerk import Clerk, ClerkError, Cluster
+from kvtop.workload.commands.targets import (
+    VARIABLE,
+    TargetError,
+    add_target_arguments,
+    fail,
+    find_cluster,
+)
+from kvtop.workload.peers import Address
+from kvtop.workload.rpc.channel import Channel, RpcError
+from kvtop.workload.status import NodeReport
+
+Action = Callable[[argparse.Namespace, dict[int, Address]], Awaitable[int]]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command and its verbs."""
+    parser.description = "Read and write single keys of a running cluster, or ask for its status."
+    add_target_arguments(parser)
+    parser.add_argument(
+        "--deadline", type=float, default=10.0, metavar="SECONDS", help="give up after this (10)"
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for name, text in (("get", "print the value of a key"), ("delete", "remove a key")):
+        verbs.add_parser(name, help=text).add_argument("key")
+    for name, text in (("put", "set a key"), ("append", "add to the end of a value")):
+        verb = verbs.add_parser(name, help=text)
+        verb.add_argument("key")
+        verb.add_argument("value")
+    scan = verbs.add_parser("scan", help="print keys and values in order")
+    scan.add_argument("start", nargs="?", default="", help="first key")
+    scan.add_argument("end", nargs="?", help="first key that is not printed")
+    scan.add_argument("--limit", type=int, default=0, metavar="N", help="pairs at most (all)")
+    status = verbs.add_parser("status", help="what every node says of itself")
+    status.add_argument("--json", action="store_true", help="one JSON object a line")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Carry out one verb; the exit code (1 also for a key that does not exist)."""
+    try:
+        addresses = find_cluster(arguments)
+    except TargetError as error:
+        return fail(str(error), 1)
+    if addresses is None:
+        return fail(f"which cluster? Use --target HOST:PORT, --config FILE or ${VARIABLE}.", 2)
+    action: Action = _status if arguments.verb == "status" else _operate
+    try:
+        return asyncio.run(_awaited(action, arguments, addresses))
+    except ClerkError as error:
+        return fail(str(error), 1)
+
+
+async def _awaited(
+    action: Action, arguments: argparse.Namespace, addresses: dict[int, Address]
+) -> int:
+    return await action(arguments, addresses)
+
+
+async def _operate(arguments: argparse.Namespace, addresses: dict[int, Address]) -> int:
+    cluster = Cluster(addresses)
+    clerk = Clerk(cluster, deadline=arguments.deadline)
+    try:
+        if arguments.verb == "scan":
+            end = None if arguments.end is None else _bytes(arguments.end)
+            for key, value in await clerk.scan(_bytes(arguments.start), end, arguments.limit):
+                print(f"{printable(key)}\t{printable(value)}")
+            return 0
+        key = _bytes(arguments.key)
+        if arguments.verb == "get":
+            return _print_value(await clerk.get(key), arguments.key)
+        if arguments.verb == "put":
+            await clerk.put(key, _bytes(arguments.value))
+        elif arguments.verb == "append":
+            print(await clerk.append(key, _bytes(arguments.value)))
+        elif not await clerk.delete(key):
+            return fail(f"there is no key {arguments.key!r}", 1)
+        return 0
+    finally:
+        await cluster.close()
+
+
+def _print_value(value: bytes | None, key: str) -> int:
+    if value is None:
+        return fail(f"there is no key {key!r}", 1)
+    if sys.stdout.isatty():
+        print(printable(value))
+    else:
+        sys.stdout.buffer.write(value)
+        sys.stdout.buffer.flush()
+    return 0
+
+
+async def _status(arguments: argparse.Namespace, addresses: dict[int, Address]) -> int:
+    answers = await asyncio.gather(
+        *(_ask_status(address) for address in addresses.values()), return_exceptions=True
+    )
+    reached = 0
+    if not arguments.json:
+        print(_ROW.format("NODE", "ROLE", "TERM", "COMMIT", "APPLIED", "KEYS", "FSYNC P99"))
+    for node, answer in zip(addresses, answers, strict=True):
+        if isinstance(answer, NodeReport):
+            reached += 1
+            print(json.dumps(answer.to_json()) if arguments.json else _row(answer))
+        elif arguments.json:
+            print(json.dumps({"name": f"node{node}", "failure": str(answer)}))
+        else:
+            print(f"node{node:<6} {answer}")
+    return 0 if reached else 1
+
+
+_ROW = "{:<10} {:<14} {:>8} {:>12} {:>12} {:>10} {:>10}"
+
+
+def _row(report: NodeReport) -> str:
+    p99 = "-" if report.fdatasync_p99 is None else f"{report.fdatasync_p99 * 1e3:.2f} ms"
+    role = (report.failure and "failed") or report.role
+    figures = report.term, report.commit, report.applied, report.keys, p99
+    return _ROW.format(report.name, role, *figures)
+
+
+async def _ask_status(address: Address) -> NodeReport:
+    channel = Channel(address.host, address.port)
+    try:
+        if not await channel.wait_connected(1.0):
+            raise ClerkError(f"{address} does not accept connections")
+        return NodeReport.from_json(json.loads(await channel.call("status", b"", 1.0)))
+    except (RpcError, ValueError) as error:
+        raise ClerkError(f"{address}: {error}") from None
+    finally:
+        await channel.close()
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def printable(data: bytes) -> str:
+    """Text for a terminal: what is not printable becomes a backslash escape."""
+    text = data.decode("utf-8", "backslashreplace")
+    return "".join(
+        c if c.isprintable() and c != "\\" else c.encode("unicode_escape").decode() for c in text
+    )

@@ -1,0 +1,61 @@
+"""Which cluster a command talks to: --config FILE, --target HOST:PORT, or KVTOP_TARGET."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from kvtop.workload.clerk import ClerkError, discover
+from kvtop.workload.cluster_config import ConfigError, load_config
+from kvtop.workload.node import parse_address
+from kvtop.workload.peers import Address
+
+VARIABLE = "KVTOP_TARGET"
+
+
+class TargetError(Exception):
+    """No cluster to talk to; the text says what to do."""
+
+
+def address_argument(text: str) -> Address:
+    """argparse type of HOST:PORT."""
+    try:
+        return parse_address(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def add_target_arguments(parser: argparse.ArgumentParser) -> None:
+    """--config and --target."""
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--config", type=Path, metavar="FILE", help="file that names the nodes")
+    group.add_argument(
+        "--target",
+        type=address_argument,
+        metavar="HOST:PORT",
+        help=f"any node of the cluster (${VARIABLE})",
+    )
+
+
+def find_cluster(arguments: argparse.Namespace) -> dict[int, Address] | None:
+    """Addresses of the nodes, None if no cluster is named. Raises TargetError."""
+    try:
+        if arguments.config is not None:
+            return load_config(arguments.config).addresses
+        target = arguments.target
+        if target is None and os.environ.get(VARIABLE):
+            target = parse_address(os.environ[VARIABLE])
+        if target is None:
+            return None
+        return asyncio.run(discover(target))
+    except (ConfigError, ClerkError, ValueError) as error:
+        raise TargetError(str(error)) from None
+
+
+def fail(text: str, code: int) -> int:
+    """Say what went wrong on standard error; the exit code."""
+    print(f"kvtop: {text}", file=sys.stderr)
+    return code
