@@ -15,6 +15,7 @@ MAGIC = b"PERFILE2"
 PIPE_HEADER = MAGIC + struct.pack("=Q", 16)
 
 MMAP, LOST, COMM, EXIT, FORK, SAMPLE, MMAP2, LOST_SAMPLES = 1, 2, 3, 4, 7, 9, 10, 13
+CGROUP = 19
 FIRST_OF_PERF = 64
 """Types from here on are made by perf itself, those below by the kernel."""
 HEADER_ATTR, TRACING_DATA, FINISHED_ROUND, AUXTRACE, FINISHED_INIT = 64, 66, 68, 71, 82
@@ -229,3 +230,20 @@ def forget_mappings(record: Record, attr: EventAttr) -> bytes:
     time_ns = attr.time_of(record.data)
     body = struct.pack("=IIIIQ", pid, 0, tid, 0, time_ns) + attr.sample_id(pid, tid, time_ns)
     return _HEAD.pack(FORK, MISC_EXEC, 8 + len(body)) + body
+
+
+FILLER_MARK = b"PERF_RECORD_CGROUP cgroup: 1 /kvtop-filler/"
+"""Is in the line that perf script prints for a filler, and in no other."""
+
+
+def filler(attr: EventAttr, size: int) -> bytes:
+    """A record for which ``perf script --show-cgroup-events`` prints more than ``size`` bytes.
+
+    Without a time, so that it is printed at once. It pushes out what perf's standard output still
+    holds, which no signal or option does; line buffering (stdbuf -oL) would take as much CPU time
+    again as unwinding the stacks. kvtop asks perf for no CGROUP records, so there are no others.
+    """
+    path = b"/kvtop-filler/" + b"-" * size
+    path += bytes(8 - len(path) % 8)
+    body = struct.pack("=Q", 1) + path + attr.sample_id(0, 0, 0)
+    return _HEAD.pack(CGROUP, _USER_MODE, 8 + len(body)) + body

@@ -73,6 +73,11 @@ class PerfRecord:
         """perf's processes that run for this collector: part of what kvtop costs."""
         return self._stream.pids if self._stream is not None else ()
 
+    @property
+    def forwarded(self) -> int:
+        """Samples of the present stream that perf script was given."""
+        return self._stream.forwarded if self._stream is not None else 0
+
     def reconfigure(self, options: RecordOptions) -> None:
         """Restart the stream with other options; what was collected stays."""
         self.options = options
@@ -94,8 +99,7 @@ class PerfRecord:
                 if self._changed.is_set() or not any(map(process_exists, self.options.pids)):
                     failures = 0
                     continue
-                worked = self._stream is not None and self._stream.forwarded > 0
-                failures = 0 if worked else failures + 1
+                failures = 0 if self.forwarded else failures + 1
                 if failures >= _HOPELESS or reason == perf_missing():
                     self._report(emit, Health.UNAVAILABLE, reason)
                     await self._changed.wait()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from kvtop.collectors.perf_pipe import FILLER_MARK
 from kvtop.events import StackSample
 from kvtop.profile.stacks import StackTable
 from kvtop.profile.text import safe_text
@@ -61,6 +62,8 @@ class ScriptParser:
     def feed(self, data: bytes) -> list[StackSample]:
         """The samples that ``data`` completed."""
         rest = self._rest + data if self._rest else data
+        if FILLER_MARK in rest:
+            rest = _without_fillers(rest)
         cut = rest.rfind(b"\n\n")
         if cut < 0:
             self._rest = rest
@@ -182,6 +185,18 @@ class ScriptParser:
         if self._jit_directory and dso.startswith(self._jit_directory):
             dso = "jit"
         return self._table.frame_id(symbol or "[unknown]", dso)
+
+
+def _without_fillers(text: bytes) -> bytes:
+    """Drop the whole lines that fillers were printed as."""
+    parts: list[bytes] = []
+    at = 0
+    while (mark := text.find(FILLER_MARK, at)) >= 0 and (end := text.find(b"\n", mark)) >= 0:
+        start = text.rfind(b"\n", at, mark) + 1
+        parts.append(text[at : max(start, at)])
+        at = end + 1
+    parts.append(text[at:])
+    return b"".join(parts)
 
 
 def _find_header(lines: list[str]) -> tuple[int, re.Match[str] | None]:

@@ -1,7 +1,7 @@
 """One life of ``perf record`` -> splice -> ``perf script``, from start to end.
 
-Both pipes are read on a tick of 50 ms instead of at every write: a tenth of the wake-ups, and a
-sample is delayed by less than a refresh of the screen.
+The stream is passed on in batches, 60 ms apart, instead of at every write of perf: a tenth of the
+wake-ups, and a sample is delayed by less than a refresh of the screen.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from kvtop.collectors.perf_pipe import (
     PipeReader,
     Record,
     as_record,
+    filler,
     forget_mappings,
     lost_count,
     read_attr,
@@ -36,14 +37,20 @@ from kvtop.collectors.perf_pipe import (
 from kvtop.collectors.perf_script import FIELDS
 from kvtop.collectors.perf_window import PipeWindow
 
-TICK = 0.05
+TICK = 0.06
+_SETTLE = 0.03
+"""perf script answers a batch piece by piece; wait so long and read them as one."""
 _QUIET = 0.1
 """Silence after which what perf script holds back to sort is asked for, seconds."""
+_BUSY = 1 << 18
+"""After so many bytes at once the next are read without a pause."""
 _CHUNK = 1 << 20
 _JIT_POLL = 0.25
 _OLD_PERF_STARTS = 0.5
 """perf before 6.0 does not say when it is ready; after its first bytes it takes less than this."""
+_BUFFER = 4096
 SCRIPT_OPTIONS = ("--ns", "--no-inline", "-F", FIELDS)
+_SCRIPT = ("stdbuf", f"-o{_BUFFER}", "perf", "script", "-i", "-", "--show-cgroup-events")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +110,7 @@ class Stream:
             try:
                 script = await stack.enter_async_context(
                     await Child.spawn(
-                        ["stdbuf", "-oL", "perf", "script", "-i", "-", *SCRIPT_OPTIONS],
+                        [*_SCRIPT, *SCRIPT_OPTIONS],
                         stdin=script_out.fd,
                         stdout=text_in.fd,
                     )
@@ -132,6 +139,7 @@ class Stream:
 
     async def _pump(self, source: int, sink: int) -> None:
         """Pass perf record's output on, with mapping records for compiled code put in."""
+        os.set_blocking(source, False)
         os.set_blocking(sink, False)
         await write_all(sink, PIPE_HEADER)
         reader = PipeReader()
@@ -139,29 +147,39 @@ class Stream:
         grace: asyncio.TimerHandle | None = None
         try:
             while True:
-                pause = _QUIET if waiting else _JIT_POLL if self.dumps.pids else None
-                if await readable(source, pause):
-                    if self.forwarded:
-                        await asyncio.sleep(TICK)
-                    chunk = os.read(source, _CHUNK)
-                    if not chunk:
-                        return
-                    if grace is None:
-                        grace = asyncio.get_running_loop().call_later(
-                            _OLD_PERF_STARTS, self._attached.set
-                        )
-                    before = self.forwarded
+                chunk = await self._next(source, waiting)
+                if chunk == b"":
+                    return
+                if grace is None:
+                    grace = asyncio.get_running_loop().call_later(
+                        _OLD_PERF_STARTS, self._attached.set
+                    )
+                before = self.forwarded
+                if chunk is not None:
                     out = self._splice(reader.feed(chunk))
                     waiting = waiting or self.forwarded > before
                 else:
                     # The first round sets the mark up to which the second one puts out.
                     out = self._poll_dumps() + (ROUND + ROUND if waiting else b"")
-                    waiting = False
+                if waiting and self.attr is not None:
+                    out += filler(self.attr, _BUFFER)
+                waiting = waiting and chunk is not None
                 if out:
                     await write_all(sink, out)
+                await asyncio.sleep(TICK if chunk is None or len(chunk) < _BUSY else 0)
         finally:
             if grace is not None:
                 grace.cancel()
+
+    async def _next(self, source: int, waiting: bool) -> bytes | None:
+        """What perf record has written; None where there is something to do meanwhile."""
+        try:
+            return os.read(source, _CHUNK)
+        except BlockingIOError:
+            pause = _QUIET if waiting else _JIT_POLL if self.dumps.pids else None
+            if not await readable(source, pause):
+                return None
+            return os.read(source, _CHUNK)
 
     def _splice(self, records: list[Record]) -> bytes:
         now = time.monotonic()
@@ -206,7 +224,7 @@ class Stream:
     async def _read(self, source: int) -> None:
         while True:
             await readable(source)
-            await asyncio.sleep(TICK)
+            await asyncio.sleep(_SETTLE)
             data = os.read(source, _CHUNK)
             if not data:
                 return

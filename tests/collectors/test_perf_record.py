@@ -228,3 +228,19 @@ def _runs(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+async def test_a_lonely_sample_does_not_wait_for_the_next() -> None:
+    """What perf script holds back, to sort and in its buffer, is pushed out when it is quiet."""
+    code = "input()\nfor _ in range(20_000_000): pass\ninput()"
+    with processes([sys.executable, "-c", code]) as (program,):
+        assert program.stdin is not None
+        async with live([program.pid], "fp") as run:
+            program.stdin.write(b"\n")
+            program.stdin.flush()
+            await until(lambda: run.record.forwarded > 0 and idle(program.pid))
+            await until(lambda: len(run.samples) == run.record.forwarded)
+
+
+def idle(pid: int) -> bool:
+    return psutil.Process(pid).status() == psutil.STATUS_SLEEPING

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kvtop.collectors.perf_pipe import EventAttr, filler
 from kvtop.collectors.perf_script import ScriptParser
 from kvtop.events import StackSample
 from kvtop.profile.stacks import StackTable
@@ -167,3 +168,19 @@ def test_any_chunking_gives_the_same(pieces: list[bytes], size: int) -> None:
 def test_garbage_never_raises(text: bytes) -> None:
     for sample in parse(text, 7)[0]:
         assert sample.comm.isprintable() and sample.event.isprintable()
+
+
+def test_what_pushes_out_perfs_buffer_leaves_no_trace() -> None:
+    attr = EventAttr(1, 0, 6, True, False)
+    path = filler(attr, 50)[16:].partition(b"\0")[0]
+    line = (
+        b"         swapper     0/0         0.000000000: PERF_RECORD_CGROUP cgroup: 1 "
+        + path
+        + b"\n"
+    )
+    text = line + TEXT + line * 2 + TEXT + line
+    plain, _ = parse(TEXT * 2)
+    for size in (1, 7, 100, len(text)):
+        samples, parser = parse(text, size)
+        assert samples == plain
+        assert parser.malformed == 0 and parser._rest == b""
