@@ -16,7 +16,7 @@ from textual.strip import Strip
 from kvtop.events import Health
 from kvtop.profile.text import safe_text
 from kvtop.store import Store
-from kvtop.widgets.line import Piece, strip_of
+from kvtop.widgets.line import Piece, strip_of, width_of
 
 Help = tuple[str, str]
 """A key as people read it, and what it does."""
@@ -215,9 +215,13 @@ class LineWidget(ScrollView, can_focus=True):
         """Put the digit that brings this pane up before its name."""
         self.border_title = Content(f"{number} {self.NAME}")
 
-    def set_state(self, text: str) -> None:
-        """The border's subtitle; text only, never markup."""
-        text = safe_text(text)
+    def set_state(self, *parts: str) -> None:
+        """The border's subtitle; text only, never markup. The last parts go where it is narrow."""
+        kept = [safe_text(part) for part in parts if part]
+        room = self.size.width - 4
+        while len(kept) > 1 and width_of(" · ".join(kept)) > room:
+            kept.pop()
+        text = " · ".join(kept)
         if text != self._state:
             self._state = text
             self.border_subtitle = Content(text)

@@ -70,9 +70,9 @@ class ClusterPane(LiveTable[NodeStatus]):
         if not nodes:
             self.set_state("")
         elif leader is None:
-            self.set_state(f"NO LEADER · {up}/{len(nodes)} up")
+            self.set_state("NO LEADER", f"{up}/{len(nodes)} up")
         else:
-            self.set_state(f"{leader} leads term {max(terms, default=0)} · {up}/{len(nodes)} up")
+            self.set_state(f"{leader} leads term {max(terms, default=0)}", f"{up}/{len(nodes)} up")
 
     def identity(self, item: NodeStatus) -> str:
         return item.name

@@ -23,39 +23,66 @@ from kvtop.widgets.table import Cell, Column, LiveTable, Row
 HISTORY = 120.0
 """Seconds of history in the plot."""
 _LABELS = 6
+IPC = "IPC"
+"""The row that is worked out from cycles and instructions."""
 _CELL = 6
 _ALL = "all"
 
 
 @dataclass(frozen=True, slots=True)
 class Counter:
-    """One event: its newest reading per target label."""
+    """One event: its rate per second per target label, None where it was not counted.
+
+    ``shared`` are the labels for which it was on the hardware for a part of the time only;
+    ``supported`` is whether any target has ever counted it.
+    """
 
     event: str
-    readings: dict[str, CounterReading]
+    rates: dict[str, float | None]
+    total: float | None
+    shared: frozenset[str]
+    supported: bool
 
-    @property
-    def supported(self) -> bool:
-        """Whether any target has ever counted it."""
-        return any(r.supported for r in self.readings.values())
 
-    def rate(self, label: str) -> float | None:
-        """Per second of the last interval; None where it was not counted."""
-        reading = self.readings.get(label)
-        if reading is None or reading.value is None or reading.interval <= 0:
-            return None
-        return reading.value / reading.interval
+def counter_of(event: str, readings: dict[str, CounterReading]) -> Counter:
+    """The counter of an event's newest readings."""
+    rates = {
+        label: r.value / r.interval if r.value is not None and r.interval > 0 else None
+        for label, r in readings.items()
+    }
+    known = [rate for rate in rates.values() if rate is not None]
+    return Counter(
+        event,
+        rates,
+        sum(known) if known else None,
+        frozenset(label for label, r in readings.items() if r.running < 0.99),
+        any(r.supported for r in readings.values()),
+    )
 
-    def total(self) -> float | None:
-        """Sum over all targets that were counted."""
-        rates = [r for label in self.readings if (r := self.rate(label)) is not None]
-        return sum(rates) if rates else None
+
+def instructions_per_cycle(cycles: Counter, instructions: Counter) -> Counter:
+    """The ratio of two counters, per target and over all that have both."""
+    both = {
+        label: (done, spent)
+        for label, done in instructions.rates.items()
+        if done is not None and (spent := cycles.rates.get(label))
+    }
+    spent_in_all = sum(spent for _, spent in both.values())
+    return Counter(
+        IPC,
+        {label: done / spent for label, (done, spent) in both.items()},
+        sum(done for done, _ in both.values()) / spent_in_all if spent_in_all else None,
+        cycles.shared | instructions.shared,
+        True,
+    )
 
 
 def show_rate(event: str, rate: float | None) -> str:
     """A rate in the unit of its event: task and cpu clock (ms/s) as per cent of one core."""
     if rate is None:
         return NONE
+    if event == IPC:
+        return digits3(rate)
     if event.endswith("-clock"):
         return f"{digits3(rate / 10)}%"
     return count(rate)
@@ -95,14 +122,18 @@ class CountersPane(LiveTable[Counter]):
                 for label in self._labels
                 if (reading := counters.last(label, event)) is not None
             }
-            items.append(Counter(event, readings))
+            items.append(counter_of(event, readings))
+        by_name = {item.event: item for item in items if item.supported}
+        if "cycles" in by_name and "instructions" in by_name:
+            ratio = instructions_per_cycle(by_name["cycles"], by_name["instructions"])
+            items.insert(items.index(by_name["instructions"]) + 1, ratio)
         items.sort(key=lambda c: not c.supported)
         self.update_items(items)
 
     def describe(self) -> None:
         shown = len(self._visible_labels())
         hidden = len(self._labels) - shown
-        self.set_state(f"per second · {hidden} more targets" if hidden > 0 else "per second")
+        self.set_state("per second", f"{hidden} more targets" if hidden > 0 else "")
 
     def _visible_labels(self) -> list[str]:
         keys = {column.key for column, _ in self.fitted()}
@@ -130,11 +161,10 @@ class CountersPane(LiveTable[Counter]):
             first = _ALL if len(self._labels) > 1 else next(iter(self._labels), _ALL)
             row[first] = Cell("not supported", "dim", wide=True)
             return row
-        row[_ALL] = Cell(show_rate(item.event, item.total()), "bold")
+        row[_ALL] = Cell(show_rate(item.event, item.total), "bold")
         for label in self._labels:
-            reading = item.readings.get(label)
-            rate = item.rate(label)
-            shared = reading is not None and reading.running < 0.99 and rate is not None
+            rate = item.rates.get(label)
+            shared = label in item.shared and rate is not None
             text = ("~" if shared else "") + show_rate(item.event, rate)
             row[label] = Cell(text, "dim" if rate is None else "")
         return row
@@ -149,10 +179,7 @@ class CountersPane(LiveTable[Counter]):
 
     def _history(self, width: int, height: int) -> list[Strip]:
         counter = self.shown[self._cursor]
-        store = self.store.counters
         span = time_span(newest_time(self.store), HISTORY, width - _LABELS - 1)
-        labels = self._labels if self.plotted == _ALL else [self.plotted]
-        series = [s for label in labels if (s := store.series(label, counter.event)) is not None]
         style = self.paint("first")
         dim = self.paint("dim")
         name = safe_text(counter.event)
@@ -160,7 +187,7 @@ class CountersPane(LiveTable[Counter]):
         lines = titled_chart(
             self,
             [(f"─ {name}", style), (f" · {whose}", dim)],
-            [Line(sum_of(series, span.start - 5), style)],
+            [Line(self._points(counter.event, span.start - 5), style)],
             span,
             height - 1,
             lambda rate: show_rate(counter.event, rate),
@@ -168,6 +195,19 @@ class CountersPane(LiveTable[Counter]):
         )
         lines.append(self.line(time_axis(span, _LABELS, self.store.info.wall_offset, dim)))
         return lines
+
+    def _points(self, event: str, start: float) -> Points:
+        """History of an event for the targets that are plotted."""
+        if event == IPC:
+            spent = dict(self._points("cycles", start))
+            return [
+                (time, done / cycles if done is not None and (cycles := spent.get(time)) else None)
+                for time, done in self._points("instructions", start)
+            ]
+        labels = self._labels if self.plotted == _ALL else [self.plotted]
+        store = self.store.counters
+        series = [s for label in labels if (s := store.series(label, event)) is not None]
+        return sum_of(series, start)
 
     def action_plot(self, step: int) -> None:
         """Plot the history of the next target, or of all."""

@@ -145,7 +145,10 @@ class Flamegraph(LineWidget):
 
     def _say(self, caption: str) -> None:
         self.caption = caption
-        self.set_state(caption)
+        self.describe()
+
+    def describe(self) -> None:
+        self.set_state(*self.caption.split(" · "))
 
     def _changed(self) -> None:
         """Boxes moved: lay out and draw anew."""
@@ -165,6 +168,7 @@ class Flamegraph(LineWidget):
     def on_resize(self, event: events.Resize) -> None:
         """The width decides the layout."""
         self._changed()
+        self.describe()
         if self.flame:
             self.scroll_to(y=self.max_scroll_y, animate=False)
 

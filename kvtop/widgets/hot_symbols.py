@@ -112,13 +112,18 @@ class HotSymbolsPane(LiveTable[Hotspot]):
         parts = [f"{count(weight)} samples in {span(self.window)}"]
         parts.append("all targets" if self.label is None else self.label)
         if self.pattern is not None:
-            own = sum(spot.self_weight for spot in self.shown)
-            share = percent(100 * own / weight if weight else None)
-            parts.append(f"/{self.pattern.pattern}/ {share}% of self")
+            parts.append(f"/{self.pattern.pattern}/ {self._covered(self.shown)}% of self")
+        elif self.sort_key == "self" and self.descending and weight:
+            rows = self.shown[: max(0, self.size.height - self.head_height)]
+            parts.append(f"top {len(rows)} carry {self._covered(rows)}%")
         parts.append("glue folded" if self.fold_glue else "glue shown")
-        while len(parts) > 1 and len(" · ".join(parts)) > self.size.width - len(self.NAME) - 6:
-            parts.pop()
-        self.set_state(" · ".join(parts))
+        self.set_state(*parts)
+
+    def _covered(self, spots: list[Hotspot]) -> str:
+        """Share of all samples in which one of these functions ran."""
+        weight = self._counts.weight
+        own = sum(spot.self_weight for spot in spots)
+        return percent(100 * own / weight if weight else None)
 
     def identity(self, item: Hotspot) -> tuple[str, str]:
         return item.frame.symbol, item.frame.object

@@ -69,13 +69,15 @@ class LogsPane(Pane):
         return self.store.logs.revision
 
     def describe(self) -> None:
-        parts = [f"/{self.pattern.pattern}/"] if self.pattern is not None else []
+        parts: list[str] = []
         if self.following:
             parts.append("following")
         else:
             new = self.store.logs.revision - self._held_revision
-            parts.append(f"stopped, {new} new · end follows" if new else "stopped · end follows")
-        self.set_state(" · ".join(parts))
+            parts += [f"stopped, {new} new" if new else "stopped", "end follows"]
+        if self.pattern is not None:
+            parts.append(f"/{self.pattern.pattern}/")
+        self.set_state(*parts)
 
     def _lines_shown(self) -> list[LogLine]:
         lines = list(self.store.logs.items) if self._held is None else self._held

@@ -30,7 +30,7 @@ class StressPane(Pane):
         last = self.store.stress.last
         if last is not None:
             clients = f"{last.clients} client{'' if last.clients == 1 else 's'}"
-            self.set_state(f"{clients} · {count(last.total_operations)} ops so far")
+            self.set_state(clients, f"{count(last.total_operations)} ops so far")
 
     def draw(self, width: int, height: int) -> list[Strip]:
         lines = self.complaint_lines()

@@ -44,8 +44,7 @@ class TimelinePane(Pane):
 
     def describe(self) -> None:
         markers = self.store.markers.items
-        last = f" · last: {markers[-1].text}" if markers and self.size.width > 60 else ""
-        self.set_state(f"{span(self.seconds)}{last}")
+        self.set_state(span(self.seconds), f"last: {markers[-1].text}" if markers else "")
 
     def _tracks(self) -> list[tuple[str, Series, Callable[[float | None], str], str]]:
         store = self.store

@@ -80,7 +80,7 @@ async def test_percentages_are_of_the_window() -> None:
         assert re.search(r"75\.0 +75\.0 +30 +C +hot", text)
         assert re.search(r"25\.0 +25\.0 +10 +C +warm", text)
         assert "ancient" not in text
-        assert "40 samples in 10s" in text
+        assert "40 samples in 10s" in text and "top 2 carry 100.0%" in text
         pane.set_window(300)
         await pilot.pause()
         assert "ancient" in widget_text(pane)

@@ -114,6 +114,24 @@ async def test_a_value_that_was_not_counted_is_no_zero_and_a_shared_one_is_marke
         assert re.search(r"branches +~2\.00M", text)
 
 
+async def test_instructions_per_cycle_are_worked_out_and_plotted() -> None:
+    store = make_store(has_cluster=False)
+    pane = CountersPane(store)
+    async with WidgetApp(pane).run_test(size=(60, 20)) as pilot:
+        for second in range(9):
+            for label, cycles, instructions in (("a", 1e9, 2e9), ("b", 1e9, 1e9)):
+                time = START + second
+                store.apply(CounterReading(time, 1.0, label, "cycles", cycles, ""))
+                store.apply(CounterReading(time, 1.0, label, "instructions", instructions, ""))
+        pane.refresh_data()
+        pane.focus()
+        await pilot.pause()
+        assert re.search(r"IPC +1\.50 +2\.00 +1\.00", widget_text(pane))
+        await pilot.press("end", "right")
+        assert "─ IPC · a" in widget_text(pane)
+        assert [value for _, value in pane._points("IPC", START)] == [2.0] * 9
+
+
 async def test_narrow_counters_drop_whole_targets_and_say_so() -> None:
     pane = CountersPane(fill(make_store(), 5))
     async with WidgetApp(pane).run_test(size=(44, 24)) as pilot:
