@@ -42,7 +42,7 @@ _ENOUGH_TO_JUDGE = 100
 class PerfRecord:
     """Emits SampleBatch, PipelineStats (1 Hz), CollectorStatus, and a GAP marker per restart."""
 
-    name = "perf record"
+    name = "perf_record"
 
     def __init__(
         self,

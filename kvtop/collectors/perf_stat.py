@@ -129,7 +129,7 @@ def _added(one: StatLine, other: StatLine) -> StatLine:
 class PerfStat:
     """Emits CounterReading per target, event and interval, and CollectorStatus."""
 
-    name = "perf stat"
+    name = "perf_stat"
 
     def __init__(
         self,

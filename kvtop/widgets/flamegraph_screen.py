@@ -128,6 +128,10 @@ class FlamegraphScreen(Screen[None]):
             return {"": ring.fold(filter)}
         return ring.fold_by(filter, grouping)
 
+    def counts(self) -> dict[int, int]:
+        """Stack id -> samples of what is shown, whatever it is grouped by."""
+        return dict(self._source(self.window, None)[""])
+
     def refresh_data(self) -> None:
         """Follow the newest samples, unless frozen; called on every tick."""
         if self.live and self.store.ring.revision != self._seen:

@@ -31,7 +31,7 @@ class HotSymbolsPane(LiveTable[Hotspot]):
     """Self and total share per function over the window, of all targets or of one."""
 
     NAME = "Hot symbols"
-    COLLECTORS = ("perf_record", "perf_script")
+    COLLECTORS = ("perf_record",)
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "pane--kind-python",
         "pane--kind-native",

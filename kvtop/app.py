@@ -1,0 +1,269 @@
+"""KvtopApp: key bindings, the refresh tick, and the wiring of session to widgets."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+from textual import work
+from textual.app import App, ComposeResult, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.timer import Timer
+from textual.widgets import Footer
+
+from kvtop.events import NodeState
+from kvtop.keys import KEYS, keys_for
+from kvtop.session import FaultError, Session
+from kvtop.snapshot import SaveError, save_all, save_svg
+from kvtop.widgets.dashboard import Dashboard
+from kvtop.widgets.dialogs import ConfirmScreen
+from kvtop.widgets.flamegraph_screen import FlamegraphScreen
+from kvtop.widgets.header import RunHeader
+from kvtop.widgets.help import HelpScreen
+from kvtop.widgets.logs import LogsPane
+from kvtop.widgets.prompt import Pattern, PromptScreen
+from kvtop.widgets.table import LiveTable
+
+REFRESH_STEPS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+WINDOW_STEPS = (5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+Save = Callable[[Session, Mapping[int, int], float], Awaitable[Path]]
+
+
+class KvtopApp(App[int]):
+    """The screen over one session, which is started and stopped by whoever made it."""
+
+    TITLE = "kvtop"
+    CSS_PATH = "kvtop.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            key.key,
+            key.action,
+            key.text,
+            show=key.footer,
+            key_display=key.label,
+            priority=key.key == "ctrl+c",
+        )
+        for key in KEYS
+    ]
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.session = session
+        self.interval = session.config.refresh
+        self.window = session.config.window
+        self.paused = False
+        self._tick: Timer | None = None
+
+    def compose(self) -> ComposeResult:
+        store = self.session.store
+        yield RunHeader(store, id="header")
+        yield Dashboard(store, self.window, id="dashboard")
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Start the tick; with NO_COLOR only the terminal's own colours are used."""
+        if self.no_color:
+            self.theme = "ansi-dark"
+        self._set_interval(self.interval)
+        if self.session.config.duration is not None:
+            self.set_timer(self.session.config.duration, partial(self.exit, 0))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Hide the keys of the cluster where kvtop did not start one."""
+        mine = {key.action for key in keys_for(self.session.store.info.has_cluster)}
+        return action in mine or action not in {key.action for key in KEYS}
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """The command palette: every key's action by name, and Textual's own."""
+        yield from super().get_system_commands(screen)
+        for key in keys_for(self.session.store.info.has_cluster):
+            if key.action not in ("quit", "command_palette"):
+                title = f"{key.text[:1].upper()}{key.text[1:]}"
+                run = partial(self.run_action, key.action)
+                yield SystemCommand(title, f"{key.group}, key {key.label}", run)
+
+    @property
+    def main_screen(self) -> Screen[object]:
+        """The screen with the panes, whatever is on top of it."""
+        return self.screen_stack[0]
+
+    @property
+    def dashboard(self) -> Dashboard:
+        """The panes of the main screen."""
+        return self.main_screen.query_one(Dashboard)
+
+    def tick(self) -> None:
+        """Redraw what moved. A paused screen keeps still while the collection goes on."""
+        if self.paused:
+            return
+        self.main_screen.query_one(RunHeader).refresh_data()
+        for screen in self.screen_stack:
+            if isinstance(screen, FlamegraphScreen):
+                screen.refresh_data()
+                return
+        self.dashboard.refresh_data()
+
+    # General
+
+    async def action_quit(self) -> None:
+        """Leave; the session ends its children afterwards."""
+        self.exit(0)
+
+    def action_help(self) -> None:
+        """Show every key."""
+        keys = keys_for(self.session.store.info.has_cluster)
+        rows = [(key.group, key.label, key.text) for key in keys]
+        rows += [("Panes", key, text) for key, text in self.dashboard.KEYS_HELP]
+        for pane in self.dashboard.panes:
+            rows += [(f"{pane.NAME} pane", key, text) for key, text in pane.KEYS_HELP]
+        self.push_screen(HelpScreen(rows))
+
+    def action_toggle_pause(self) -> None:
+        """Stop redrawing, or go on."""
+        self.paused = not self.paused
+        self.main_screen.query_one(RunHeader).set_paused(self.paused)
+        self.tick()
+
+    def action_maximize_pane(self) -> None:
+        """Give the focused pane all the room, or all panes theirs."""
+        self.dashboard.toggle_maximised()
+
+    def action_faster(self) -> None:
+        """Refresh more often."""
+        shorter = (step for step in REFRESH_STEPS if step < self.interval)
+        self._set_interval(max(shorter, default=REFRESH_STEPS[0]))
+        self.notify(f"Refresh every {self.interval:g} s", timeout=2)
+
+    def action_slower(self) -> None:
+        """Refresh less often."""
+        longer = (step for step in REFRESH_STEPS if step > self.interval)
+        self._set_interval(min(longer, default=REFRESH_STEPS[-1]))
+        self.notify(f"Refresh every {self.interval:g} s", timeout=2)
+
+    def _set_interval(self, seconds: float) -> None:
+        self.interval = seconds
+        if self._tick is not None:
+            self._tick.stop()
+        self._tick = self.set_interval(seconds, self.tick)
+
+    # Profile
+
+    def action_window_shorter(self) -> None:
+        """Profile a shorter stretch of the past."""
+        self._set_window(max((s for s in WINDOW_STEPS if s < self.window), default=5.0))
+
+    def action_window_longer(self) -> None:
+        """Profile a longer stretch of the past."""
+        self._set_window(min((s for s in WINDOW_STEPS if s > self.window), default=600.0))
+
+    def _set_window(self, seconds: float) -> None:
+        self.window = seconds
+        self.dashboard.hot_symbols.set_window(seconds)
+        self.notify(f"Profile window: the last {seconds:g} s", timeout=2)
+
+    def action_flamegraph(self) -> None:
+        """The last seconds of what the hot symbols show, as a flamegraph."""
+        label = self.dashboard.hot_symbols.label
+        screen = FlamegraphScreen(
+            self.session.store, self.window, label=label, save=self.action_save_graph
+        )
+        self.push_screen(screen)
+
+    def action_next_target(self) -> None:
+        """Hot symbols of all processes, then of each in turn."""
+        self.dashboard.hot_symbols.next_label()
+
+    def action_filter(self) -> None:
+        """Filter the focused pane, the hot symbols where none can be filtered, by a regex."""
+        pane: LiveTable[Any] | LogsPane = self.dashboard.hot_symbols
+        focused = self.dashboard.focused_pane
+        if isinstance(focused, LiveTable | LogsPane):
+            pane = focused
+
+        def changed(pattern: Pattern | None) -> None:
+            pane.set_filter(pattern)
+
+        first = pane.pattern.pattern if pane.pattern is not None else ""
+        self.push_screen(PromptScreen(f"Filter {pane.NAME}", first, changed))
+
+    @work(exclusive=True, group="save")
+    async def action_save_svg(self) -> None:
+        """Write the last seconds as an interactive SVG."""
+        await self._save(save_svg, self.session.fold(self.window), self.window)
+
+    @work(exclusive=True, group="save")
+    async def action_save_all(self) -> None:
+        """Write SVG, folded stacks, perf.data and perf script's text."""
+        await self._save(save_all, self.session.fold(self.window), self.window)
+
+    @work(exclusive=True, group="save")
+    async def action_save_graph(self) -> None:
+        """Write what the open flamegraph shows as an interactive SVG."""
+        screen = next(s for s in self.screen_stack if isinstance(s, FlamegraphScreen))
+        await self._save(save_svg, screen.counts(), screen.window)
+
+    async def _save(self, save: Save, counts: Mapping[int, int], window: float) -> None:
+        if not counts:
+            self.notify("There are no samples in the window to save.", severity="warning")
+            return
+        try:
+            path = await save(self.session, counts, window)
+        except SaveError as error:
+            self.notify(str(error), title="Not saved", severity="error", markup=False)
+        else:
+            self.notify(str(path), title="Saved", timeout=8, markup=False)
+
+    # Cluster
+
+    def action_kill_leader(self) -> None:
+        """Ask, then ``kill -9`` the leader."""
+        leader = self.session.store.cluster.leader
+        if leader is None:
+            self._refuse(FaultError("there is no leader at the moment"))
+            return
+        status = self.session.store.cluster.nodes[leader]
+        question = f"kill -9 the leader {leader} (PID {status.pid})?"
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._fault(self.session.kill(leader), f"{leader} is killed")
+
+        self.push_screen(ConfirmScreen(question, "Kill the leader"), answered)
+
+    def action_pause_node(self) -> None:
+        """SIGSTOP the selected node, or SIGCONT it."""
+        name = self.dashboard.cluster.selected_node
+        if name is None:
+            self._refuse(FaultError("select a node in the cluster pane first"))
+        elif self.session.store.cluster.nodes[name].state is NodeState.PAUSED:
+            self._fault(self.session.resume(name), f"{name} goes on")
+        else:
+            self._fault(self.session.pause(name), f"{name} is paused")
+
+    def action_restart_node(self) -> None:
+        """Start the selected node again, or the one that is down."""
+        down = [
+            n.name for n in self.session.store.cluster.nodes.values() if n.state is NodeState.DOWN
+        ]
+        name = self.dashboard.cluster.selected_node
+        if down and name not in down:
+            name = down[0]
+        if name is None:
+            self._refuse(FaultError("select a node in the cluster pane first"))
+        else:
+            self._fault(self.session.restart(name), f"{name} is started")
+
+    @work(group="fault")
+    async def _fault(self, act: Awaitable[None], done: str) -> None:
+        try:
+            await act
+        except FaultError as error:
+            self._refuse(error)
+        else:
+            self.notify(done, timeout=3, markup=False)
+
+    def _refuse(self, error: FaultError) -> None:
+        self.notify(str(error).capitalize(), severity="warning", markup=False)

@@ -1,0 +1,291 @@
+"""One run: its target, its collectors, its store. Knows nothing of the screen.
+
+A session of kvtop's own cluster and one of ``--attach`` look the same from above: a ``Store``
+that fills, faults that may be injected, and a window of the past that can be folded and saved.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import sys
+import time
+from pathlib import Path
+from typing import Protocol
+
+from kvtop.cluster_run import ClusterRun, Member
+from kvtop.collectors.attach import AttachError, resolve
+from kvtop.collectors.cluster import ClusterCollector
+from kvtop.collectors.doctor import PerfFacts, probe
+from kvtop.collectors.perf_record import PerfRecord
+from kvtop.collectors.perf_stat import PerfStat
+from kvtop.collectors.processes import Processes, process_exists
+from kvtop.config import Config, UsageError
+from kvtop.events import (
+    CollectorStatus,
+    Emit,
+    Event,
+    Health,
+    LogLine,
+    Marker,
+    MarkerKind,
+    NodeState,
+    Target,
+    TargetsChanged,
+)
+from kvtop.profile.ring import Filter, SampleRing
+from kvtop.profile.stacks import StackTable
+from kvtop.store import RunInfo, Store
+
+ATTACH_WAIT = 1.5
+"""Seconds that the cluster waits for perf before it starts without being sampled."""
+SERVE_WAIT = 20.0
+RESTART_DELAYS = (0.5, 1.0, 2.0, 5.0, 10.0)
+_NEED_313 = "Python frames of the cluster need Python 3.13 or newer"
+
+
+class StartError(Exception):
+    """The run could not start: one sentence with the reason, exit code 1."""
+
+
+class FaultError(Exception):
+    """A fault that cannot be injected now: one sentence with the reason."""
+
+
+class Collector(Protocol):
+    """One source of figures; ``run`` works until cancelled and leaves no child behind."""
+
+    name: str
+
+    async def run(self, emit: Emit) -> None:
+        """Collect and emit."""
+        ...
+
+
+class Session:
+    """Owns the collectors and the store of one run. ``start`` it once, and always ``stop`` it."""
+
+    store: Store
+    """There once ``start`` has looked at the target."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.ended = False
+        """True once every target has exited."""
+        self._ring = SampleRing(StackTable())
+        self._tasks: list[asyncio.Task[None]] = []
+        self._cluster: ClusterRun | None = None
+        self._record: PerfRecord | None = None
+        self._stat = PerfStat(interval=max(0.5, config.refresh))
+        self._status = ClusterCollector()
+        self._processes = Processes(perf_pids=self._perf_pids)
+
+    async def start(self) -> None:
+        """Start the collectors and, without --attach, the cluster; return once it serves.
+
+        UsageError for targets that cannot be profiled, StartError where the cluster fails.
+        """
+        if self.config.attach:
+            await self._start_attached(self.config.attach)
+        else:
+            await self._start_cluster()
+
+    async def stop(self) -> None:
+        """End every child and remove every temporary file; safe to call twice."""
+        for task in self._tasks:
+            task.cancel()
+        stopping = [asyncio.gather(*self._tasks, return_exceptions=True)]
+        self._tasks.clear()
+        if self._cluster is not None:
+            await self._cluster.stop()
+        await asyncio.gather(*stopping)
+
+    # Reading
+
+    def fold(self, window: float) -> dict[int, int]:
+        """Stack id -> samples of the last ``window`` seconds."""
+        return self._ring.fold(Filter(start=time.monotonic() - window))
+
+    async def save_perf_data(self, directory: Path, window: float) -> int:
+        """Write perf.data and perf.unfold of the last ``window`` seconds; number of samples.
+
+        ValueError where perf recorded nothing, OSError where a file cannot be written.
+        """
+        if self._record is None:
+            raise ValueError("perf does not run, so there is no perf.data to keep")
+        data = directory / "perf.data"
+        samples = self._record.write_perf_data(data, window)
+        await self._record.write_unfold(data, directory / "perf.unfold")
+        return samples
+
+    # Faults
+
+    async def kill(self, name: str) -> None:
+        """``kill -9`` a node."""
+        cluster, member = self._member(name)
+        if member.state is NodeState.DOWN:
+            raise FaultError(f"{name} is down already")
+        cluster.kill(name)
+
+    async def pause(self, name: str) -> None:
+        """SIGSTOP a node."""
+        cluster, member = self._member(name)
+        if member.state is NodeState.DOWN:
+            raise FaultError(f"{name} is down; restart it first")
+        cluster.pause(name)
+
+    async def resume(self, name: str) -> None:
+        """SIGCONT a paused node."""
+        cluster, _ = self._member(name)
+        cluster.resume(name)
+
+    async def restart(self, name: str) -> None:
+        """Start a node again on its data; one that still runs is killed first."""
+        cluster, _ = self._member(name)
+        cluster.restart(name)
+
+    def _member(self, name: str) -> tuple[ClusterRun, Member]:
+        if self._cluster is None:
+            raise FaultError("kvtop did not start this target, so it does not touch it")
+        if self.config.readonly:
+            raise FaultError("--readonly disables faults")
+        if self._cluster.gone.is_set() or name not in self._cluster.members:
+            raise FaultError(f"there is no {name} any more")
+        return self._cluster, self._cluster.members[name]
+
+    # Starting
+
+    async def _start_cluster(self) -> None:
+        config = self.config
+        want = config.python_frames != "off"
+        able = sys.version_info >= (3, 13)
+        if config.python_frames == "jit" and not able:
+            raise UsageError(f"--python-frames jit: {_NEED_313}.")
+        frames = "on" if want and able else "off" if not want else f"{_NEED_313}."
+        self._cluster = ClusterRun(self.emit, self._member_changed, want and able)
+        facts, supervisor = await asyncio.gather(probe(), self._cluster.spawn())
+        clients = "no stress" if config.no_stress else f"{config.clients} clients"
+        self._make_store(f"{config.nodes}-node Raft cluster, {clients}", facts, frames)
+        if config.no_stress:
+            reason = "No stress clients run, as --no-stress asks."
+            self.emit(CollectorStatus(time.monotonic(), "stress", Health.UNAVAILABLE, reason))
+        self._launch((self._status, self._processes))
+        await self._launch_perf(facts, (supervisor,))
+        self._cluster.start(config)
+        await self._wait_serving(self._cluster)
+
+    async def _start_attached(self, pids: tuple[int, ...]) -> None:
+        probing = asyncio.create_task(probe())
+        try:
+            targets = resolve(pids)
+        except AttachError as error:
+            await probing
+            raise UsageError(f"{error}.") from None
+        facts = await probing
+        frames = "on" if any(target.python_frames for target in targets) else "off"
+        title = ", ".join(target.label for target in targets)
+        self._make_store(title, facts, frames)
+        self.emit(TargetsChanged(time.monotonic(), targets))
+        self._launch((self._processes,))
+        self._tasks.append(asyncio.create_task(self._watch(targets)))
+        await self._launch_perf(facts, pids)
+
+    def _make_store(self, title: str, facts: PerfFacts, frames: str) -> None:
+        info = RunInfo(
+            title=title,
+            host=platform.node(),
+            kernel=platform.release(),
+            perf_version=facts.version,
+            python_frames=frames,
+            started=time.monotonic(),
+            wall_offset=time.time() - time.monotonic(),
+            has_cluster=self._cluster is not None,
+            readonly=self.config.readonly,
+        )
+        self.store = Store(info, self._ring)
+
+    async def _launch_perf(self, facts: PerfFacts, pids: tuple[int, ...]) -> None:
+        """Attach perf; where it cannot work its panes say why, and the run goes on."""
+        config = self.config
+        if not facts.works:
+            now = time.monotonic()
+            for name in (PerfRecord.name, PerfStat.name):
+                self.emit(CollectorStatus(now, name, Health.UNAVAILABLE, facts.problem))
+            self.emit(LogLine(now, "perf", "error", facts.problem))
+            return
+        self._record = PerfRecord(
+            self._ring.table, pids, config.frequency, config.call_graph, config.event
+        )
+        self._launch((self._record, self._stat))
+        try:
+            await asyncio.wait_for(self._record.attached.wait(), ATTACH_WAIT)
+        except TimeoutError:
+            text = "perf was slow to attach; the first samples are missing"
+            self.emit(LogLine(time.monotonic(), PerfRecord.name, "warning", text))
+
+    async def _wait_serving(self, cluster: ClusterRun) -> None:
+        serving = asyncio.create_task(cluster.serving.wait())
+        gone = asyncio.create_task(cluster.gone.wait())
+        try:
+            await asyncio.wait(
+                (serving, gone), timeout=SERVE_WAIT, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            serving.cancel()
+            gone.cancel()
+        if not cluster.serving.is_set():
+            why = cluster.errors[-1] if cluster.errors else f"no leader within {SERVE_WAIT:g} s"
+            raise StartError(f"the cluster did not start: {why.rstrip('.')}.")
+
+    # Running
+
+    def emit(self, event: Event) -> None:
+        """Keep an event; every collector's ``Emit``."""
+        if isinstance(event, TargetsChanged):
+            self.ended = not event.targets
+            self._stat.retarget(event.targets)
+            self._processes.retarget(event.targets)
+        self.store.apply(event)
+
+    def _member_changed(self, member: Member) -> None:
+        if member.status_port is not None:
+            pid = None if member.state is NodeState.DOWN else member.pid
+            self._status.set_process(
+                member.name, pid, member.state, "127.0.0.1", member.status_port
+            )
+
+    async def _watch(self, targets: tuple[Target, ...]) -> None:
+        """Notice attached processes that exit."""
+        alive = targets
+        while alive:
+            await asyncio.sleep(0.5)
+            left = tuple(target for target in alive if process_exists(target.pid))
+            if left != alive:
+                now = time.monotonic()
+                for target in set(alive) - set(left):
+                    self.emit(Marker(now, MarkerKind.EXIT, f"{target.label} exited", target.label))
+                    self.emit(LogLine(now, target.label, "warning", "the process has exited"))
+                self.emit(TargetsChanged(now, left))
+                alive = left
+
+    def _perf_pids(self) -> tuple[int, ...]:
+        record = self._record.child_pids if self._record is not None else ()
+        return (*record, *self._stat.child_pids)
+
+    def _launch(self, collectors: tuple[Collector, ...]) -> None:
+        self._tasks += [asyncio.create_task(self._keep_running(c)) for c in collectors]
+
+    async def _keep_running(self, collector: Collector) -> None:
+        """Run a collector; one that fails is started again, at growing distances."""
+        for failures in range(1_000_000):
+            try:
+                await collector.run(self.emit)
+                return
+            except Exception as error:
+                delay = RESTART_DELAYS[min(failures, len(RESTART_DELAYS) - 1)]
+                now = time.monotonic()
+                reason = f"{collector.name} failed ({error!r}); trying again in {delay:g} s."
+                self.emit(CollectorStatus(now, collector.name, Health.DEGRADED, reason))
+                self.emit(LogLine(now, collector.name, "error", reason))
+                self.emit(Marker(now, MarkerKind.GAP, f"{collector.name} failed"))
+                await asyncio.sleep(delay)

@@ -1,0 +1,94 @@
+"""Options: the order of the sources, and one clear sentence for each bad value."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from kvtop.config import OPTIONS, Config, UsageError, add_options, config_path, load
+
+
+def flags(*argv: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    add_options(parser)
+    return parser.parse_args(argv)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> dict[str, str]:
+    return {"HOME": str(tmp_path)}
+
+
+def write_file(environ: dict[str, str], text: str) -> None:
+    path = config_path(environ)
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+
+
+def test_defaults_where_nothing_is_said(home: dict[str, str]) -> None:
+    assert load(flags(), home) == Config()
+
+
+def test_flag_beats_environment_beats_file(home: dict[str, str]) -> None:
+    write_file(home, "clients = 2\nvalue_size = 64\nkeys = 5\n")
+    home |= {"KVTOP_CLIENTS": "3", "KVTOP_VALUE_SIZE": "128"}
+    config = load(flags("--clients", "4"), home)
+    assert (config.clients, config.value_size, config.keys) == (4, 128, 5)
+
+
+def test_xdg_config_home_is_respected(tmp_path: Path) -> None:
+    environ = {"HOME": "/nonexistent", "XDG_CONFIG_HOME": str(tmp_path)}
+    write_file(environ, "readonly = true\nattach = [1, 2]\n")
+    config = load(flags(), environ)
+    assert config.readonly
+    assert config.attach == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("argv", "sentence"),
+    [
+        (["--mix", "80"], "--mix '80': must be READ:WRITE"),
+        (["--mix", "0:0"], "not both 0"),
+        (["--nodes", "2"], "must be odd"),
+        (["--clients", "many"], "must be a number"),
+        (["--clients", "0"], "must be from 1 to 1,024"),
+        (["-F", "0"], "must be from 1 to 10,000"),
+        (["--attach", "x"], "must be process ids"),
+        (["--attach", "0"], "must be process ids"),
+        (["--call-graph", "magic"], "must be one of auto, fp, dwarf"),
+        (["--refresh", "0.01"], "must be from 0.1 to 10"),
+        (["--refresh", "nan"], "must be from 0.1 to 10"),
+    ],
+)
+def test_bad_flags_get_one_sentence(home: dict[str, str], argv: list[str], sentence: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        load(flags(*argv), home)
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("clients = ", "not valid TOML"),
+        ("colour = 1", "no option 'colour'"),
+        ("rate = 'fast'", "must be a number"),
+    ],
+)
+def test_bad_files_name_the_file(home: dict[str, str], text: str, sentence: str) -> None:
+    write_file(home, text)
+    with pytest.raises(UsageError) as caught:
+        load(flags(), home)
+    assert sentence in str(caught.value)
+    assert str(config_path(home)) in str(caught.value)
+
+
+def test_bad_environment_names_the_variable(home: dict[str, str]) -> None:
+    with pytest.raises(UsageError, match="KVTOP_RATE '-1'"):
+        load(flags(), home | {"KVTOP_RATE": "-1"})
+
+
+def test_every_option_is_a_field_and_every_field_an_option() -> None:
+    assert {option.name for option in OPTIONS} == set(Config.__slots__)
