@@ -30,7 +30,7 @@ _HEADER = re.compile(
 # The object is what stands in the last parentheses that open with a path or a bracket.
 _FRAME = re.compile(r"\s*([0-9a-f]{1,16}) (?:(.*) )?\(([/\[].*)\)", re.DOTALL)
 _FRAME_OTHER = re.compile(r"\s*([0-9a-f]{1,16}) ?(.*?)(?: \(([^()]*)\))?", re.DOTALL)
-_PRECISION = re.compile(r":[pPHGDSWe]+$")
+_MODIFIERS = re.compile(r":([ukhHGpPSDWe]+)$")
 
 
 class ScriptParser:
@@ -131,7 +131,7 @@ class ScriptParser:
             self.malformed += 1
             return None
         comm, pid, tid = safe_text(header["comm"].strip()), int(header["pid"]), int(header["tid"])
-        event = safe_text(_PRECISION.sub("", header["event"]))
+        event = safe_text(_MODIFIERS.sub(_scope, header["event"]))
         if frames_at == 1:
             self._remember(lines[0], (comm, pid, tid), event)
         stack = "\n".join(lines[frames_at:])
@@ -185,6 +185,12 @@ class ScriptParser:
         if self._jit_directory and dso.startswith(self._jit_directory):
             dso = "jit"
         return self._table.frame_id(symbol or "[unknown]", dso)
+
+
+def _scope(modifiers: re.Match[str]) -> str:
+    """Of an event's modifiers, user or kernel only; precision and hypervisor say nothing here."""
+    scope = {"u", "k"} & set(modifiers[1])
+    return f":{scope.pop()}" if len(scope) == 1 else ""
 
 
 def _without_fillers(text: bytes) -> bytes:

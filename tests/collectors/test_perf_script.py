@@ -88,8 +88,17 @@ def test_survives_a_compaction_of_the_table() -> None:
         assert table.frames(sample.stack)
 
 
+SHOWN_EVENTS = [
+    ("cycles:P", "cycles"),
+    ("cpu-clock:pppH", "cpu-clock"),
+    ("cpu-clock:uhpppH", "cpu-clock:u"),
+    ("cycles:uk", "cycles"),
+    ("cycles", "cycles"),
+]
+
+
 def test_modifiers_of_precision_are_dropped_and_of_scope_kept() -> None:
-    for shown, event in [("cycles:P", "cycles"), ("cycles:u", "cycles:u"), ("cycles", "cycles")]:
+    for shown, event in SHOWN_EVENTS:
         samples, _ = parse(f"a 1/1 1.0:  5 {shown}: \n\t 1 f (/x)\n\n".encode())
         assert samples[0].event == event
 
