@@ -43,6 +43,7 @@ from kvtop.workload.raft.types import (
 from kvtop.workload.raft_messages import MessageCodec
 from kvtop.workload.rpc.kv_pb2 import OK, OVERLOADED, UNAVAILABLE, Command, Result
 from kvtop.workload.statemachine import StateMachine
+from kvtop.workload.wal import SEGMENT_SIZE
 from kvtop.workload.wal_records import entries_record, hard_state_record, truncate_record
 
 MAX_PENDING = 50_000
@@ -65,6 +66,8 @@ class Options:
     heartbeat_ticks: int = 4
     snapshot_entries: int = 100_000
     """Entries between two snapshots."""
+    segment_size: int = SEGMENT_SIZE
+    """Bytes of a file of the log."""
     snapshot_bytes: int = 64 << 20
     """Log bytes between two snapshots."""
 
@@ -87,7 +90,7 @@ class KvServer:
         self.requests = 0
         self.snapshot_running = False
         self.machine = StateMachine()
-        self.persister = Persister(options.directory)
+        self.persister = Persister(options.directory, options.segment_size)
         self._loop = asyncio.get_running_loop()
         self._codec = EntryCodec()
         self.messages = MessageCodec(options.cluster, self._codec)
@@ -383,7 +386,7 @@ class KvServer:
                 options.id,
                 election_ticks=options.election_ticks,
                 heartbeat_ticks=options.heartbeat_ticks,
-                keep_entries=10_000,
+                keep_entries=min(10_000, options.snapshot_entries),
             ),
             random.Random(),
             recovered.hard_state,

@@ -30,7 +30,7 @@ from kvtop.workload.service import KvService
 from kvtop.workload.snapshots import DamagedSnapshot
 from kvtop.workload.status import NodeReport
 from kvtop.workload.status_server import StatusServer
-from kvtop.workload.wal import DamagedLog
+from kvtop.workload.wal import SEGMENT_SIZE, DamagedLog
 
 PASSWORD_VARIABLE = "KVTOP_RESP_PASSWORD"
 """Environment variable with the password of the RESP door: ps shows command lines to everyone."""
@@ -70,6 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--resp", type=parse_peers, metavar="ID=HOST:PORT,...", help="RESP ports")
     parser.add_argument("--cluster", type=int, default=0, help="id that all nodes share")
     parser.add_argument("--snapshot-entries", type=int, default=100_000)
+    parser.add_argument("--segment-size", type=int, default=SEGMENT_SIZE, metavar="BYTES")
     parser.add_argument("--parent", type=int, default=0, help="process to die with")
     return parser
 
@@ -89,6 +90,7 @@ def options_from(arguments: argparse.Namespace) -> Options:
         directory=arguments.dir,
         cluster=arguments.cluster,
         snapshot_entries=arguments.snapshot_entries,
+        segment_size=arguments.segment_size,
     )
 
 
