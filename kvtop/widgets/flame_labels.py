@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 from kvtop.widgets.line import clip_middle, width_of
 
+_SUFFIXES = re.compile(
+    r"(@.*|(\.(cold|isra|part|constprop|lto_priv|llvm)(\.\d+)?)+|\s?\[clone .*\])$"
+)
 _PAIRS = {"(": ")", "<": ">", "{": "}", "[": "]"}
 LEAST = 3
 """Cells below which a box carries no name: a fragment would only be noise."""
@@ -48,11 +52,18 @@ def _drop(symbol: str, opening: str, keep: tuple[str, str] = ("", "")) -> str:
     return "".join(result) if not depth else symbol
 
 
+def without_suffixes(symbol: str) -> str:
+    """The symbol without version and compiler's clone marks: ``f@@GLIBC_2.34``, ``f.cold``."""
+    return _SUFFIXES.sub("", symbol) or symbol
+
+
 def last_parts(symbol: str) -> list[str]:
     """Ever shorter tails of a qualified name: C++, Rust, Python and Go."""
     separator = "::" if "::" in symbol else "/" if "/" in symbol else "."
     parts = symbol.split(separator)
-    return [separator.join(parts[at:]) for at in range(1, len(parts)) if parts[-1]]
+    if not any(c.isalpha() for c in parts[-1]):
+        return []
+    return [separator.join(parts[at:]) for at in range(1, len(parts))]
 
 
 @lru_cache(maxsize=16384)
@@ -74,5 +85,5 @@ def shorten(symbol: str, width: int) -> str:
 
 def _shorter(symbol: str) -> list[str]:
     bare = without_arguments(symbol)
-    plain = without_templates(bare)
+    plain = without_suffixes(without_templates(bare))
     return [bare, plain, *last_parts(plain)]

@@ -32,6 +32,9 @@ LabelOf = Callable[[int, int], str]
 
 @lru_cache(maxsize=4096)
 def _edge(left: Color | None, right: Color | None) -> Style:
+    if left is None or left.is_default:
+        # The terminal's own background cannot be named as a foreground, only swapped in.
+        return Style(color=right, bgcolor=left, reverse=True)
     return Style(color=left, bgcolor=right)
 
 

@@ -134,15 +134,16 @@ class FlameState:
         return any(self.matches(f) for f in frames if not (fold_glue and f.kind is Kind.GLUE))
 
     def next_match(self, step: int) -> bool:
-        """Select the next (or, with -1, the previous) matching box that is drawn."""
+        """Select the widest match that is drawn, then the next ones (with -1, the ones before)."""
         frame = self.tree.frame
-        boxes = [b.node for row in self.layout.rows for b in row if self.matches(frame(b.node))]
-        if not boxes:
+        drawn = [b for row in self.layout.rows for b in row if self.matches(frame(b.node))]
+        if not drawn:
             return False
+        boxes = [box.node for box in drawn]
         if self.selected in boxes:
             at = (boxes.index(self.selected) + step) % len(boxes)
         else:
-            at = 0 if step > 0 else len(boxes) - 1
+            at = drawn.index(max(drawn, key=lambda box: box.x1 - box.x0))
         self.select(boxes[at])
         return True
 

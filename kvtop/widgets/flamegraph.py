@@ -53,14 +53,14 @@ class Flamegraph(LineWidget):
         & > .flame--group { background: $panel-lighten-1; }
         & > .flame--selected { color: $background; background: $foreground; text-style: bold; }
         & > .flame--match {
-            color: $background;
+            color: $text;
             background: $success-lighten-2;
-            text-style: bold underline;
+            text-style: bold;
         }
         &:ansi {
             & > .flame--python { background: ansi_yellow; }
             & > .flame--native { background: ansi_cyan; }
-            & > .flame--kernel { background: ansi_bright_red; }
+            & > .flame--kernel { background: ansi_magenta; }
             & > .flame--glue { background: ansi_green; }
             & > .flame--unknown { background: ansi_white; }
             & > .flame--group { background: ansi_white; }
@@ -71,7 +71,7 @@ class Flamegraph(LineWidget):
             }
             & > .flame--match {
                 color: ansi_black;
-                background: ansi_bright_magenta;
+                background: ansi_bright_green;
                 text-style: bold underline;
             }
         }

@@ -45,6 +45,13 @@ def test_templates(symbol: str, plain: str) -> None:
     assert without_templates(symbol) == plain
 
 
+def test_versions_and_clones() -> None:
+    assert shorten("__libc_start_main@@GLIBC_2.34", 18) == "__libc_start_main"
+    assert shorten("tcp_sendmsg_locked.constprop.0", 18) == "tcp_sendmsg_locked"
+    assert shorten("_PyEval_Eval.cold", 12) == "_PyEval_Eval"
+    assert shorten("longname.12345", 8) == "long…345"
+
+
 def test_namespaces_leave_from_the_left() -> None:
     assert last_parts("a::b::c") == ["b::c", "c"]
     assert last_parts("net/http.serve") == ["http.serve"]

@@ -61,6 +61,13 @@ def test_an_end_in_the_air_shows_the_background() -> None:
     assert drawn[2] == ("▌", "#000000", "#aa0000")
 
 
+def test_the_terminals_own_background_is_swapped_in() -> None:
+    strip = draw_row([Box(0, 1, 2.5, 6)], 10, look, lambda n, w: "", Style(bgcolor="default"))
+    style = next(s.style for s in strip if s.text == "▌")
+    assert style is not None and style.reverse
+    assert (style.color, style.bgcolor) == (COLOURS[0], Color.parse("default"))
+
+
 def test_neighbours_of_one_colour_have_a_line_between() -> None:
     boxes = [Box(0, 1, 0, 5), Box(3, 1, 5, 10)]
     strip = draw_row(boxes, 10, look, lambda n, w: "", BACK)
