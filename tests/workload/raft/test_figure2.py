@@ -30,6 +30,7 @@ from tests.workload.raft.harness import (
     entries,
     leader,
     node,
+    role_of,
     terms_of,
     time_out,
 )
@@ -207,9 +208,9 @@ def test_followers_start_an_election_only_when_the_timeout_elapses() -> None:
     raft = node()
     for _ in range(raft.config.election_ticks - 1):
         raft.tick()
-    assert raft.role is Role.FOLLOWER
+    assert role_of(raft) is Role.FOLLOWER
     time_out(raft)
-    assert raft.role is Role.PRE_CANDIDATE
+    assert role_of(raft) is Role.PRE_CANDIDATE
 
 
 def test_followers_that_hear_their_leader_start_no_election() -> None:
@@ -227,7 +228,7 @@ def test_followers_that_grant_a_vote_wait_anew() -> None:
     answer(raft, Vote(1, 0, 1, 0, 0))
     for _ in range(raft.config.election_ticks - 1):
         raft.tick()
-    assert raft.role is Role.FOLLOWER
+    assert role_of(raft) is Role.FOLLOWER
 
 
 # --- candidates --------------------------------------------------------------------------------
@@ -250,11 +251,11 @@ def test_candidates_with_votes_of_a_majority_become_leader() -> None:
     raft = node(voters=range(5), config=Config(0, pre_vote=False))
     time_out(raft)
     answer(raft, VoteReply(1, 0, 1, True))
-    assert raft.role is Role.CANDIDATE
+    assert role_of(raft) is Role.CANDIDATE
     answer(raft, VoteReply(1, 0, 1, True))  # The same vote twice is one vote.
-    assert raft.role is Role.CANDIDATE
+    assert role_of(raft) is Role.CANDIDATE
     answer(raft, VoteReply(2, 0, 1, True))
-    assert raft.role is Role.LEADER
+    assert role_of(raft) is Role.LEADER
 
 
 def test_candidates_do_not_count_votes_of_an_earlier_term() -> None:
@@ -266,7 +267,7 @@ def test_candidates_do_not_count_votes_of_an_earlier_term() -> None:
     drain(raft)
     assert raft.term > 1
     answer(raft, VoteReply(1, 0, 1, True))
-    assert raft.role is Role.CANDIDATE
+    assert role_of(raft) is Role.CANDIDATE
 
 
 def test_candidates_that_hear_a_leader_of_their_term_follow_it() -> None:
