@@ -23,10 +23,14 @@ NOINLINE void recurse(int depth, long n) {
 }
 
 int main(void) {
-    for (int round = 0; round < 800; round++) {
-        heavy(100000);
-        medium(100000);
-        recurse(5, 100000);
+    /* Rounds are short and of random length, so that they never keep step with the sampling. */
+    uint32_t random = 1;
+    for (int round = 0; round < 80000; round++) {
+        random = random * 1664525u + 1013904223u;
+        long n = 500 + (random >> 16) % 1000;
+        heavy(n);
+        medium(n);
+        recurse(5, n);
     }
     return 0;
 }
