@@ -41,8 +41,9 @@ class KvtopApp(App[int]):
         Binding(
             key.key,
             key.action,
-            key.text,
-            show=key.footer,
+            key.footer or key.text,
+            show=bool(key.footer),
+            tooltip=key.text,
             key_display=key.label,
             priority=key.key == "ctrl+c",
         )

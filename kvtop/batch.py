@@ -57,7 +57,7 @@ def make_report(session: Session, window: float) -> dict[str, Any]:
             "window": window,
             "samples": total,
             "event": pipeline.event if pipeline else None,
-            "lost": pipeline.lost if pipeline else None,
+            "stream": dataclasses.asdict(pipeline) if pipeline else None,
             "hot_symbols": [_spot(spot, total) for spot in spots],
         },
         "own": dataclasses.asdict(store.own) if store.own else None,

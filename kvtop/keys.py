@@ -10,7 +10,7 @@ class Key:
     """One key and the app action it runs.
 
     ``key`` is Textual's name of it ("plus", "ctrl+c"), ``shown`` what a person reads;
-    ``footer`` keys are listed at the bottom of the main screen; ``cluster`` keys exist only
+    ``footer`` is the word at the bottom of the main screen, if any; ``cluster`` keys exist only
     where kvtop runs the cluster.
     """
 
@@ -19,7 +19,7 @@ class Key:
     text: str
     group: str
     shown: str = ""
-    footer: bool = False
+    footer: str = ""
     cluster: bool = False
 
     @property
@@ -29,28 +29,39 @@ class Key:
 
 
 KEYS: tuple[Key, ...] = (
-    Key("q", "quit", "quit", "General", footer=True),
+    Key("q", "quit", "quit", "General", footer="quit"),
     Key("ctrl+c", "quit", "quit", "General", shown="^c"),
-    Key("question_mark", "help", "help: every key", "General", shown="?", footer=True),
-    Key("space", "toggle_pause", "pause the screen, never the collection", "General", footer=True),
-    Key("tab", "focus_next", "next pane", "General", footer=True),
+    Key("question_mark", "help", "help: every key", "General", shown="?", footer="help"),
+    Key(
+        "space", "toggle_pause", "pause the screen, never the collection", "General", footer="pause"
+    ),
+    Key("tab", "focus_next", "next pane", "General", footer="pane"),
     Key("shift+tab", "focus_previous", "previous pane", "General"),
-    Key("z", "maximize_pane", "maximise the pane, and back", "General", footer=True),
+    Key("z", "maximize_pane", "maximise the pane, and back", "General", footer="zoom"),
     Key("ctrl+p", "command_palette", "every action by name", "General", shown="^p"),
     Key("plus", "faster", "refresh more often", "General", shown="+"),
     Key("minus", "slower", "refresh less often", "General", shown="-"),
-    Key("f", "flamegraph", "flamegraph of the last seconds", "Profile", footer=True),
-    Key("s", "save_svg", "save the flamegraph as interactive SVG", "Profile", footer=True),
+    Key("f", "flamegraph", "flamegraph of the last seconds", "Profile", footer="flame"),
+    Key("s", "save_svg", "save the flamegraph as interactive SVG", "Profile", footer="save"),
     Key("S", "save_all", "save perf.data, perf.unfold, perf.folded, perf.svg", "Profile"),
-    Key("slash", "filter", "filter the focused pane by regex", "Profile", shown="/", footer=True),
+    Key(
+        "slash", "filter", "filter the focused pane by regex", "Profile", shown="/", footer="filter"
+    ),
     Key("t", "next_target", "hot symbols: all, then each process", "Profile"),
     Key("left_square_bracket", "window_shorter", "shorter profile window", "Profile", shown="["),
     Key("right_square_bracket", "window_longer", "longer profile window", "Profile", shown="]"),
     Key(
-        "k", "kill_leader", "kill -9 the leader (asks first)", "Cluster", footer=True, cluster=True
+        "k",
+        "kill_leader",
+        "kill -9 the leader (asks first)",
+        "Cluster",
+        footer="kill leader",
+        cluster=True,
     ),
     Key("p", "pause_node", "pause or resume the selected node", "Cluster", cluster=True),
-    Key("r", "restart_node", "restart the selected node", "Cluster", footer=True, cluster=True),
+    Key(
+        "r", "restart_node", "restart the selected node", "Cluster", footer="restart", cluster=True
+    ),
 )
 
 

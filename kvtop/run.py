@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import importlib
 import signal
 import sys
 from collections.abc import Callable
-from types import ModuleType
-from typing import TYPE_CHECKING
 
-from kvtop.config import Config, UsageError
+from kvtop.config import Config
 from kvtop.session import Session, StartError
-
-if TYPE_CHECKING:
-    from kvtop.app import KvtopApp
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
@@ -33,16 +28,14 @@ async def _run(config: Config) -> int:
         start = asyncio.create_task(session.start())
         ending.cancel_on_signal(start)
         # The screen's modules take 0.4 s to load: in a thread, while the cluster elects a leader.
-        module = None if headless else await asyncio.to_thread(_import_app)
+        if not headless:
+            await asyncio.to_thread(importlib.import_module, "kvtop.app")
         await start
-        main = asyncio.create_task(
-            _headless(session, config)
-            if module is None
-            else _screen(session, config, module, ending)
-        )
-        if module is None:
-            ending.cancel_on_signal(main)
-        return ending.code or await main
+        if not headless:
+            return await _screen(session, ending)
+        main = asyncio.create_task(_headless(session, config))
+        ending.cancel_on_signal(main)
+        return await main
     except asyncio.CancelledError:
         if ending.code:
             return ending.code
@@ -55,20 +48,16 @@ async def _run(config: Config) -> int:
         await session.stop()
 
 
-def _import_app() -> ModuleType:
-    import kvtop.app
-
-    return kvtop.app
-
-
 async def _headless(session: Session, config: Config) -> int:
     from kvtop.batch import print_reports
 
     return await print_reports(session, config)
 
 
-async def _screen(session: Session, config: Config, module: ModuleType, ending: _Ending) -> int:
-    app: KvtopApp = module.KvtopApp(session, config)
+async def _screen(session: Session, ending: _Ending) -> int:
+    from kvtop.app import KvtopApp
+
+    app = KvtopApp(session)
     ending.on_signal(lambda code: app.exit(return_code=code))
     await app.run_async()
     return ending.code or app.return_code or 0
@@ -97,8 +86,4 @@ class _Ending:
         self.on_signal(lambda code: task.cancel())
 
     def ignore_further_signals(self) -> None:
-        with contextlib.suppress(RuntimeError):
-            self._act = lambda code: None
-
-
-__all__ = ["UsageError", "run"]
+        self._act = lambda code: None

@@ -167,6 +167,8 @@ class Store:
         self.revision = 0
         """Moves with collectors, pipeline, own and targets (the header's data)."""
         self._labels: dict[int, tuple[str, Role]] = {}
+        self._elected: tuple[str, int | None] | None = None
+        """The newest leader and its term, so that an election is marked once."""
 
     @property
     def table(self) -> StackTable:
@@ -221,17 +223,15 @@ class Store:
 
     def _add_status(self, status: NodeStatus) -> None:
         before = self.cluster.nodes.get(status.name)
-        leader_before = self.cluster.leader
         self.cluster.nodes[status.name] = status
         self.cluster.revision += 1
         if status.pid is not None and (before is None or before.role is not status.role):
             self._labels[status.pid] = (status.name, status.role)
-        leader = self.cluster.leader
-        if leader is not None and leader == status.name and leader != leader_before:
-            term = f" in term {status.term}" if status.term is not None else ""
-            self.apply(
-                Marker(status.time, MarkerKind.ELECTION, f"{leader} is leader{term}", leader)
-            )
+        leads = status.name, status.term
+        if self.cluster.leader == status.name and leads != self._elected:
+            self._elected = leads
+            text = f"{status.name} is leader in term {status.term}"
+            self.apply(Marker(status.time, MarkerKind.ELECTION, text, status.name))
 
     def _add_pipeline(self, stats: PipelineStats) -> None:
         before = self.pipeline

@@ -36,7 +36,19 @@ _STATS_EVERY = 1.0
 _BACKOFF = (0.5, 1.0, 2.0, 4.0, 8.0)
 _HOPELESS = 3
 """So many starts in a row without a sample and with an error: it is not going to work."""
-_ENOUGH_TO_JUDGE = 100
+_JUDGE_EVERY = 5.0
+_ENOUGH_TO_JUDGE = 50
+_NO_FRAME_POINTERS = (
+    "Most stacks are cut off: the program keeps no frame pointers; try --call-graph dwarf."
+)
+_NO_UNWIND_TABLES = (
+    "Most stacks are cut off: compiled code without unwind tables; try --call-graph fp, "
+    "and for Python start it with python3.13 -X perf_jit."
+)
+_NAMES_NOT_FLUSHED = (
+    "Most stacks are cut off: the program still holds names of Python functions in a buffer; "
+    "let it call ctypes.CDLL(None).fflush(None) once a second."
+)
 
 
 class PerfRecord:
@@ -66,7 +78,7 @@ class PerfRecord:
         self._delay: float | None = None
         self._event = ""
         self._call_graph = call_graph
-        self._judged = (0, 0)
+        self._judged = (0.0, 0, 0)
 
     @property
     def child_pids(self) -> tuple[int, ...]:
@@ -146,6 +158,8 @@ class PerfRecord:
                 if first:
                     first = False
                     self._report(emit, Health.OK)
+                    # Programs that just started have not told the names of their functions yet.
+                    self._judged = time.monotonic(), self._parser.samples, self._parser.broken
                 self._event = samples[-1].event
                 self._delay = time.monotonic() - samples[-1].time
                 emit(SampleBatch(tuple(samples)))
@@ -193,31 +207,24 @@ class PerfRecord:
             self._judge(emit)
 
     def _judge(self, emit: Emit) -> None:
-        """Say so where most of the newest stacks do not reach their thread's start."""
-        samples = self._parser.samples - self._judged[0]
-        broken = self._parser.broken - self._judged[1]
-        if samples < _ENOUGH_TO_JUDGE:
+        """Say so where most stacks of the last seconds do not reach their thread's start."""
+        now = time.monotonic()
+        at, samples_before, broken_before = self._judged
+        samples = self._parser.samples - samples_before
+        if now - at < _JUDGE_EVERY or samples < _ENOUGH_TO_JUDGE:
             if self._status is None or self._status[0] is not Health.DEGRADED:
                 self._report(emit, Health.OK)
             return
-        self._judged = self._parser.samples, self._parser.broken
-        share = broken / samples
+        share = (self._parser.broken - broken_before) / samples
+        self._judged = now, self._parser.samples, self._parser.broken
         if share <= 0.5:
             self._report(emit, Health.OK)
         elif self._call_graph.startswith("fp"):
-            self._report(
-                emit,
-                Health.DEGRADED,
-                "Most stacks are cut off: the program keeps no frame pointers; "
-                "try --call-graph dwarf.",
-            )
+            self._report(emit, Health.DEGRADED, _NO_FRAME_POINTERS)
+        elif self._stream is not None and self._stream.dumps.pids:
+            self._report(emit, Health.DEGRADED, _NAMES_NOT_FLUSHED)
         else:
-            self._report(
-                emit,
-                Health.DEGRADED,
-                "Most stacks are cut off: unwind tables or compiled code's names are missing; "
-                "try --call-graph fp, and python3.13 -X perf_jit for Python.",
-            )
+            self._report(emit, Health.DEGRADED, _NO_UNWIND_TABLES)
 
     def _report(self, emit: Emit, health: Health, reason: str = "") -> None:
         if self._status != (health, reason):

@@ -68,7 +68,7 @@ class RecordOptions:
 
     def command(self) -> list[str]:
         """The ``perf record`` command line."""
-        graph = "dwarf,16384" if self.call_graph == "dwarf" else self.call_graph
+        graph = "dwarf,32768" if self.call_graph == "dwarf" else self.call_graph
         args = ["perf", "record", "--no-buffering", "--no-buildid", "-k", "CLOCK_MONOTONIC"]
         args += ["-F", str(self.frequency), "--call-graph", graph]
         if self.event is not None:

@@ -41,9 +41,15 @@ def alone(pane: str) -> Plan:
     return Plan("1fr", "1fr", ((pane, 1),))
 
 
-def plan_for(width: int, height: int, has_cluster: bool, nodes: int = 3) -> Plan:
-    """The plan for a dashboard of ``width`` x ``height`` cells (header and footer not counted)."""
-    columns = _cluster(width, height, nodes + 3) if has_cluster else _attach(width, height)
+def plan_for(width: int, height: int, has_cluster: bool, rows: int = 3) -> Plan:
+    """The plan for a dashboard of ``width`` x ``height`` cells (header and footer not counted).
+
+    ``rows`` is the number of nodes, or of processes without a cluster.
+    """
+    if has_cluster:
+        columns = _cluster(width, height, rows + 3)
+    else:
+        columns = _attach(width, height, min(rows, max(1, height // 4)) + 3)
     return _grid(height, columns)
 
 
@@ -72,21 +78,24 @@ def _cluster(width: int, height: int, top: int) -> list[Column]:
     ]
 
 
-def _attach(width: int, height: int) -> list[Column]:
+def _attach(width: int, height: int, top: int) -> list[Column]:
+    processes = ("processes", top)
     hot = ("hot-symbols", REST)
+    if height < top + 2 * _LEAST:
+        return [[hot]]
+    if height < 18:
+        return [[processes, hot]]
     if width < WIDE:
-        if height < 16:
-            return [[hot]]
         if height < 34:
-            return [[hot, ("counters", 9)]]
-        return [[hot, ("counters", 12), ("timeline", 9)]]
+            return [[processes, hot, ("counters", 8)]]
+        return [[processes, hot, ("counters", 12), ("timeline", 9)]]
     if height < 30:
-        return [[hot], [("counters", REST)]]
+        return [[processes, hot], [("counters", REST)]]
     if height < TALL:
-        return [[hot, ("timeline", 11)], [("counters", REST), ("logs", 11)]]
-    more = (height - TALL) // 3
+        return [[processes, hot, ("timeline", 11)], [("counters", REST), ("logs", 11)]]
+    more = (height - TALL) // 4
     return [
-        [("hot-symbols", 16 + more), ("flamegraph", REST)],
+        [processes, ("hot-symbols", 14 + more), ("flamegraph", REST)],
         [("counters", 18 + more), ("timeline", 12 + more), ("logs", REST)],
     ]
 

@@ -7,6 +7,7 @@ from typing import ClassVar
 from kvtop.events import NodeState, NodeStatus, ProcessUsage, Role
 from kvtop.profile.text import safe_text
 from kvtop.store import Store
+from kvtop.widgets.base import Help
 from kvtop.widgets.figures import NONE, duration, percent, size, whole
 from kvtop.widgets.table import Cell, Column, LiveTable, Row
 
@@ -31,6 +32,11 @@ class ClusterPane(LiveTable[NodeStatus]):
 
     NAME = "Cluster"
     COLLECTORS = ("cluster",)
+    FILTERABLE = True
+    KEYS_HELP: ClassVar[list[Help]] = [
+        *LiveTable.KEYS_HELP,
+        ("enter", "profile of this node alone, and of all again"),
+    ]
     COLUMNS: ClassVar[tuple[Column, ...]] = (
         Column("node", "node", 5, 0, right=False, descending=False, grow=1),
         Column("state", "state", 8, 0, right=False),

@@ -17,7 +17,9 @@ from kvtop.widgets.counters import CountersPane
 from kvtop.widgets.flame_pane import FlamePane
 from kvtop.widgets.hot_symbols import HotSymbolsPane
 from kvtop.widgets.logs import LogsPane
+from kvtop.widgets.processes import ProcessesPane
 from kvtop.widgets.stress import StressPane
+from kvtop.widgets.table import LiveTable
 from kvtop.widgets.timeline import TimelinePane
 
 
@@ -40,6 +42,7 @@ class Dashboard(Container):
         super().__init__(id=id)
         self.store = store
         self.cluster = ClusterPane(store, id="cluster")
+        self.processes = ProcessesPane(store, id="processes")
         self.stress = StressPane(store, id="stress")
         self.counters = CountersPane(store, id="counters")
         self.hot_symbols = HotSymbolsPane(store, window, id="hot-symbols")
@@ -52,7 +55,7 @@ class Dashboard(Container):
     @property
     def panes(self) -> list[LineWidget]:
         """The panes of this run in the order of their numbers."""
-        own = [self.cluster, self.stress] if self.store.info.has_cluster else []
+        own = [self.cluster, self.stress] if self.store.info.has_cluster else [self.processes]
         return [*own, self.hot_symbols, self.counters, self.timeline, self.logs, self.flamegraph]
 
     def compose(self) -> ComposeResult:
@@ -60,6 +63,7 @@ class Dashboard(Container):
 
     def refresh_data(self) -> None:
         """Let every pane that is on screen look whether its data moved."""
+        self._arrange()
         for pane in self.panes:
             if pane.display:
                 pane.refresh_data()
@@ -79,6 +83,14 @@ class Dashboard(Container):
     def on_resize(self, event: events.Resize) -> None:
         """Choose what is shown for the new size."""
         self._arrange()
+
+    def on_live_table_chosen(self, event: LiveTable.Chosen) -> None:
+        """Enter on a node or process: profile of it alone, or of all again."""
+        if event.table in (self.cluster, self.processes):
+            event.stop()
+            label = str(event.identity)
+            self.hot_symbols.set_label(None if self.hot_symbols.label == label else label)
+            self.flamegraph.refresh_data()
 
     def show_pane(self, pane: LineWidget) -> None:
         """Focus a pane; one that has no place at this size takes the whole room."""
@@ -107,14 +119,16 @@ class Dashboard(Container):
 
     def _plan(self) -> Plan:
         width, height = self.size
-        nodes = max(3, len(self.store.cluster.nodes))
-        return plan_for(width, height, self.store.info.has_cluster, nodes)
+        store = self.store
+        if store.info.has_cluster:
+            return plan_for(width, height, True, max(3, len(store.cluster.nodes)))
+        return plan_for(width, height, False, len(self.processes.items) or len(store.targets))
 
     def _arrange(self) -> None:
         plan = self._plan()
         if self.maximised is not None:
             plan = alone(self.maximised.id or "")
-        if plan == self._present:
+        if plan == self._present or not self.size:
             return
         self._present = plan
         self.styles.grid_size_columns = len(plan.columns.split())

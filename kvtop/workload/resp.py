@@ -115,8 +115,10 @@ class _Connection(asyncio.Protocol):
         try:
             self._parse(data)
         except (hiredis.ProtocolError, ValueError) as problem:
+            self._run_queued()
             self._fail(f"ERR Protocol error: {problem}")
-        self._run_queued()
+        else:
+            self._run_queued()
 
     def _parse(self, data: bytes) -> None:
         if self._line or (not self._parser.has_data() and data[:1] not in (b"*", b"")):

@@ -55,8 +55,11 @@ class LeaderRules(RaftBase):
 
     def _send_appends(self, node: int, progress: Progress) -> None:
         """Send what the peer lacks, as far as the limits on what is in flight allow."""
+        last_index = self.log.last_index
+        if progress.next > last_index:
+            return
         config = self.config
-        while progress.next <= self.log.last_index and progress.may_send(
+        while progress.next <= last_index and progress.may_send(
             config.max_inflight_messages, config.max_inflight_bytes
         ):
             prev_term = self.log.term_at(progress.next - 1)
