@@ -19,13 +19,13 @@ def _try(seed: int) -> Report | str:
         return str(failure)
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Run the seeds; 1 if one failed."""
     parser = argparse.ArgumentParser(prog="python -m tests.sim", description=__doc__)
     parser.add_argument("--seeds", type=int, default=1000, help="how many (default 1000)")
     parser.add_argument("--first", type=int, default=0, help="the first seed (default 0)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     seeds = range(options.first, options.first + options.seeds)
     totals: Counter[str] = Counter()
     faults: Counter[str] = Counter()

@@ -6,13 +6,16 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from tests.sim.__main__ import main
 from tests.sim.cluster import Cluster
 from tests.sim.invariants import ALL, Violation
 from tests.sim.invariants.leader_append_only import LeaderAppendOnly
+from tests.sim.planted import TermNotPersisted
 from tests.sim.runner import simulate
 
 _SEEDS = 160
@@ -66,3 +69,25 @@ def test_invariant_leader_append_only() -> None:
     leader.call(lambda raft: raft.propose(b"lost"))
     with pytest.raises(Violation, match="lost its entry"):
         leader.call(lambda raft: raft.log.truncate_from(raft.last_index))
+
+
+def test_the_command_prints_seeds_counts_and_failures(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--seeds", "4", "--first", "30", "--jobs", "1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("seeds 30..33 in ")
+    assert [line.split(":")[0] for line in lines[1:]] == ["totals", "faults", "messages", "failed"]
+    assert lines[-1] == "failed: 0"
+
+
+def test_the_command_names_the_seed_that_failed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Threads instead of processes: only they see the patch.
+    monkeypatch.setattr(
+        "tests.sim.__main__.ProcessPoolExecutor", lambda jobs: ThreadPoolExecutor(1)
+    )
+    monkeypatch.setattr(
+        "tests.sim.__main__.simulate", lambda seed: simulate(seed, TermNotPersisted)
+    )
+    assert main(["--seeds", "1", "--first", "5"]) == 1
+    assert "FAILED seed 5: Monotonic" in capsys.readouterr().out
