@@ -15,7 +15,9 @@ from dataclasses import dataclass, replace
 
 from kvtop.config import Config
 from kvtop.events import (
+    CollectorStatus,
     Emit,
+    Health,
     LogLine,
     Marker,
     MarkerKind,
@@ -153,8 +155,9 @@ class ClusterRun:
     def _lost(self) -> None:
         """The supervisor died; its children died with it."""
         now = asyncio.get_running_loop().time()
-        text = "the cluster's supervisor has ended unexpectedly, and its nodes with it"
+        text = "The supervisor has ended unexpectedly, and the cluster with it: start kvtop again."
         self._emit(LogLine(now, "supervisor", "error", text))
+        self._emit(CollectorStatus(now, "cluster", Health.UNAVAILABLE, text))
         self._emit(Marker(now, MarkerKind.EXIT, text))
         for member in list(self.members.values()):
             self._set(replace(member, state=NodeState.DOWN))
