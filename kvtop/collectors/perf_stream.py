@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
@@ -54,7 +55,6 @@ _OLD_PERF_STARTS = 0.5
 """perf before 6.0 does not say when it is ready; after its first bytes it takes less than this."""
 _BUFFER = 4096
 SCRIPT_OPTIONS = ("--ns", "--no-inline", "-F", FIELDS)
-_SCRIPT = ("stdbuf", f"-o{_BUFFER}", "perf", "script", "-i", "-", "--show-cgroup-events")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,12 @@ class RecordOptions:
         if self.event is not None:
             args += ["-e", self.event]
         return [*args, "-o", "-", "-p", ",".join(map(str, self.pids))]
+
+
+def _script_command() -> list[str]:
+    # 4096 is what glibc takes for a pipe anyway, except where memory pages are larger.
+    buffered = ["stdbuf", f"-o{_BUFFER}"] if shutil.which("stdbuf") else []
+    return [*buffered, "perf", "script", "-i", "-", "--show-cgroup-events", *SCRIPT_OPTIONS]
 
 
 class Stream:
@@ -114,7 +120,7 @@ class Stream:
             try:
                 script = await stack.enter_async_context(
                     await Child.spawn(
-                        [*_SCRIPT, *SCRIPT_OPTIONS],
+                        _script_command(),
                         stdin=script_out.fd,
                         stdout=text_in.fd,
                     )
