@@ -20,18 +20,24 @@ class StressMerger:
         self._interval = interval
         self._parts: dict[str, Mapping[str, Any]] = {}
         self._expected: set[str] = set()
+        self._ending = 0
         self._operations = 0
         self._errors = 0
         self.due = float("inf")
 
+    def expect(self, name: str) -> None:
+        """The process ``name`` will report."""
+        self._expected.add(name)
+
     def add(self, name: str, part: Mapping[str, Any]) -> None:
         """One interval of the process ``name``. Raises ValueError, KeyError for a bad one."""
         Histogram.from_json(part["latency"])
-        if name in self._parts:
+        ending = round(float(part["time"]) / self._interval)
+        if self._parts and (ending != self._ending or name in self._parts):
             self._merge()
-        self._expected.add(name)
+        self._ending = ending
         self._parts[name] = part
-        if len(self._parts) == len(self._expected):
+        if self._parts.keys() >= self._expected:
             self._merge()
         elif self.due == float("inf"):
             self.due = float(part["time"]) + self._interval * _GRACE

@@ -231,6 +231,7 @@ class Supervisor:
             return
         self._clients_launched = True
         for name in names:
+            self._merger.expect(name)
             self._launch(name, "client")
         if self._duration is not None:
             self._stress_ends = time.monotonic() + self._duration

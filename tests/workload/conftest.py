@@ -12,14 +12,16 @@ from kvtop.workload.clerk import Clerk, Cluster
 from kvtop.workload.kvserver import Options
 from kvtop.workload.node import Node
 from kvtop.workload.peers import Address
+from kvtop.workload.supervisor import free_ports
 
 ANY = Address("127.0.0.1", 0)
 
 
 async def start_node(directory: Path) -> Node:
     """A node that leads alone and serves."""
-    options = Options(id=0, peers={0: ANY}, voters=(0,), directory=directory, election_ticks=5)
-    node = Node(options, ANY, 0, {0: ANY})
+    own = Address("127.0.0.1", free_ports(1)[0])
+    options = Options(id=0, peers={0: own}, voters=(0,), directory=directory, election_ticks=5)
+    node = Node(options, own, 0, {0: ANY})
     await node.start()
     async with asyncio.timeout(20):
         while not node.server.serving:  # noqa: ASYNC110

@@ -1,0 +1,161 @@
+"""The commands as a user runs them, against real nodes."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from kvtop.workload.commands import kv, server, simple_stress, stress
+from kvtop.workload.commands.kv import printable
+from kvtop.workload.node import Node
+from kvtop.workload.peers import Address
+from kvtop.workload.supervisor import free_ports
+from tests.workload.harness import wait_all_gone
+
+RUNNER = (
+    "import argparse, importlib, sys; "
+    "module = importlib.import_module('kvtop.workload.commands.' + sys.argv[1]); "
+    "parser = argparse.ArgumentParser(); module.add_arguments(parser); "
+    "sys.exit(module.run(parser.parse_args(sys.argv[2:])))"
+)
+
+
+async def _run(*words: str, wait: bool = True) -> tuple[int, str, str]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", RUNNER, *words),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode is not None
+    return process.returncode, out.decode(), err.decode()
+
+
+async def test_kv_reads_and_writes(node: Node) -> None:
+    target = ("kv", "--target", f"127.0.0.1:{node.provider.port}")
+    assert await _run(*target, "put", "a", "hello") == (0, "", "")
+    assert await _run(*target, "append", "a", " world") == (0, "11\n", "")
+    assert await _run(*target, "get", "a") == (0, "hello world", "")
+    await _run(*target, "put", "b", "x\x1b[31m")
+    assert (await _run(*target, "scan"))[1] == "a\thello world\nb\tx\\x1b[31m\n"
+    assert (await _run(*target, "scan", "b", "c", "--limit", "1"))[1].startswith("b\t")
+    assert (await _run(*target, "delete", "a"))[0] == 0
+    code, out, err = await _run(*target, "get", "a")
+    assert (code, out) == (1, "")
+    assert "no key 'a'" in err
+
+
+async def test_kv_status(node: Node) -> None:
+    target = ("kv", "--target", f"127.0.0.1:{node.provider.port}")
+    code, out, _ = await _run(*target, "status", "--json")
+    assert code == 0
+    assert json.loads(out)["name"] == "node0"
+
+
+@pytest.mark.e2e
+async def test_kv_without_a_cluster_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KVTOP_TARGET", raising=False)
+    code, _, err = await _run("kv", "get", "a")
+    assert code == 2
+    assert "--target" in err
+    (port,) = free_ports(1)
+    code, _, err = await _run("kv", "--target", f"127.0.0.1:{port}", "get", "a")
+    assert code == 1
+    assert "does not accept connections" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+async def test_server_runs_a_classic_file(tmp_path: Path, ending: signal.Signals) -> None:
+    path = tmp_path / "test.conf"
+    ports = free_ports(3)
+    path.write_text("".join(f"node{n}ip=127.0.0.1\nnode{n}port={p}\n" for n, p in enumerate(ports)))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", RUNNER, "server", "--config", str(path)),
+        stderr=asyncio.subprocess.DEVNULL,
+        process_group=0,
+    )
+    assert (await _run("kv", "--deadline", "30", "--config", str(path), "put", "a", "1"))[0] == 0
+    children = _children(process.pid)
+    assert len(children) == 3
+    code, out, _ = await _run("kv", "--config", str(path), "status")
+    assert code == 0
+    assert out.count("follower") == 2
+    process.send_signal(ending)
+    assert await asyncio.wait_for(process.wait(), 20) == 128 + ending
+    await wait_all_gone(children)
+    assert (tmp_path / "kvtop-data" / "node2" / "log").is_dir()
+
+
+def _children(pid: int) -> list[int]:
+    return [int(c) for c in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_server_refuses_a_bad_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "bad.conf"
+    path.write_text("node0ip=127.0.0.1\nnode0port=x\n")
+    parser = argparse.ArgumentParser()
+    server.add_arguments(parser)
+    assert server.run(parser.parse_args(["--config", str(path)])) == 2
+    assert f"{path}:2:" in capsys.readouterr().err
+
+
+async def test_stress_counts_every_operation(node: Node) -> None:
+    addresses = {0: Address("127.0.0.1", node.provider.port)}
+    parser = argparse.ArgumentParser()
+    stress.add_arguments(parser)
+    words = "--threads 3 --operations 40 --pipeline 2 --mix 1:3 --keys 10 --distribution zipf"
+    arguments = parser.parse_args(words.split())
+    result = await asyncio.to_thread(stress.run_load, arguments, addresses)
+    assert result["operations"] == 120
+    assert result["reads"] + result["writes"] == 120
+    assert result["writes"] > result["reads"] > 0
+    assert result["errors"] == 0
+    assert result["operations_per_second"] == pytest.approx(120 / result["seconds"])
+    latencies = list(result["latency_seconds"].values())
+    assert latencies == sorted(latencies)
+    assert node.report().keys <= 10
+
+
+@pytest.mark.e2e
+async def test_stress_without_a_target_brings_its_own_cluster() -> None:
+    code, out, _ = await _run("stress", "--threads", "2", "--operations", "50", "--json")
+    assert code == 0
+    assert json.loads(out)["operations"] == 100
+
+
+def test_simple_stress_waits_for_all_workers(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = argparse.ArgumentParser()
+    simple_stress.add_arguments(parser)
+    words = ["--threads", "2", "--operations", "20", "--json"]
+    assert simple_stress.run(parser.parse_args(words)) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["operations"] == 40
+    assert result["seconds"] >= result["slowest_worker_seconds"] * 0.9
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b"plain", "plain"),
+        (b"\x1b]0;title\x07", "\\x1b]0;title\\x07"),
+        (b"\xff\n\t\\", "\\\\xff\\n\\t\\\\"),
+        ("\u202e".encode(), "\\u202e"),
+    ],
+)
+def test_output_cannot_command_a_terminal(data: bytes, text: str) -> None:
+    assert printable(data) == text
+
+
+def test_kv_has_all_verbs() -> None:
+    parser = argparse.ArgumentParser()
+    kv.add_arguments(parser)
+    for words in ("get a", "put a b", "append a b", "delete a", "scan", "status --json"):
+        parser.parse_args(words.split())
