@@ -86,6 +86,8 @@ def _attach(width: int, height: int, top: int) -> list[Column]:
     if height < 18:
         return [[processes, hot]]
     if width < WIDE:
+        if height - top < 16:
+            return [[processes, hot]]
         if height < 34:
             return [[processes, hot, ("counters", 8)]]
         return [[processes, hot, ("counters", 12), ("timeline", 9)]]

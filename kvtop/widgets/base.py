@@ -149,7 +149,7 @@ class LineWidget(ScrollView, can_focus=True):
         if len(before) != len(after):
             self.refresh()
             return
-        width = self.size.width
+        width = self.inner_width
         changed = [y for y, line in enumerate(after) if line != before[y]]
         if changed:
             self.refresh(*(Region(0, y, width, 1) for y in changed))
@@ -157,12 +157,12 @@ class LineWidget(ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         """One visible line, from the cache where nothing moved."""
         lines = self._lines()
-        return lines[y] if y < len(lines) else Strip.blank(self.size.width, self.rich_style)
+        return lines[y] if y < len(lines) else Strip.blank(self.inner_width, self.rich_style)
 
     def _lines(self) -> list[Strip]:
-        key = self._version, self.size, self.scroll_offset, self.has_focus
+        key = self._version, self.size, self.inner_width, self.scroll_offset, self.has_focus
         if key != self._key:
-            width, height = self.size
+            width, height = self.inner_width, self.size.height
             self._strips = self.draw(width, height)[:height] if width and height else []
             self._strips += [self.blank()] * (height - len(self._strips))
             self._key = key
@@ -203,13 +203,18 @@ class LineWidget(ScrollView, can_focus=True):
             self._paints[component] = known
         return known
 
+    @property
+    def inner_width(self) -> int:
+        """Cells of a line, the scrollbar's not counted."""
+        return max(0, self.size.width - self.scrollbar_size_vertical)
+
     def line(self, pieces: Sequence[Piece], width: int | None = None) -> Strip:
         """A full line over the pane's background."""
-        return strip_of(pieces, self.size.width if width is None else width, self.rich_style)
+        return strip_of(pieces, self.inner_width if width is None else width, self.rich_style)
 
     def blank(self) -> Strip:
         """An empty line."""
-        return Strip.blank(self.size.width, self.rich_style)
+        return Strip.blank(self.inner_width, self.rich_style)
 
     def set_number(self, number: int) -> None:
         """Put the digit that brings this pane up before its name."""
@@ -276,7 +281,7 @@ class Pane(LineWidget):
         if not text:
             return []
         style = self.paint("warn")
-        width = max(8, self.size.width - 2)
+        width = max(8, self.inner_width - 2)
         lines = wrap(text, width)[:limit]
         return [
             self.line([("! " if i == 0 else "  ", style), (part, style)])

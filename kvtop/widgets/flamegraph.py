@@ -153,7 +153,7 @@ class Flamegraph(LineWidget):
     def _changed(self) -> None:
         """Boxes moved: lay out and draw anew."""
         self._forget()
-        width = self.size.width
+        width = self.inner_width
         if width:
             self.state.lay_out(width)
             self.state.ensure_drawn()

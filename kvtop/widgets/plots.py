@@ -46,7 +46,7 @@ def titled_chart(
     head: list[Strip] = []
     if height > 3:
         used = sum(width_of(text) for text, _ in title)
-        head.append(pane.line(title if used <= pane.size.width else title[:1]))
+        head.append(pane.line(title if used <= pane.inner_width else title[:1]))
     rows = chart(
         lines,
         span,

@@ -201,7 +201,7 @@ class LiveTable(Pane, Generic[Item]):
 
     def fitted(self) -> list[tuple[Column, int]]:
         """The columns that are on screen, each with its width."""
-        return fit_columns(self.columns(), self.size.width)
+        return fit_columns(self.columns(), self.inner_width)
 
     @property
     def head_height(self) -> int:

@@ -163,9 +163,6 @@ def _tick(store: Store, chance: random.Random, time: float, step: int) -> Iterat
                 step * 90,
                 9_875,
             )
-            yield ProcessUsage(
-                time, f"node{n}", 4101 + n, 62.0 * wave + 20 * leads, (61 + n) << 20, 4, "R"
-            )
         rate = 3400 * wave
         stalled = 60 <= step % 200 < 64
         yield StressStats(
@@ -190,7 +187,9 @@ def _tick(store: Store, chance: random.Random, time: float, step: int) -> Iterat
             yield LogLine(time, "node1", "info", "elected leader in term 7 with 2 of 3 votes")
         if step % 200 == 90:
             yield Marker(time, MarkerKind.RESTART, "node2 restarted", "node2")
-    for target in targets():
+    for n, target in enumerate(targets()):
+        cpu = 62.0 * wave + 20 * (n == 1)
+        yield ProcessUsage(time, target.label, target.pid, cpu, (61 + n) << 20, 4, "running")
         for number, event in enumerate(EVENTS):
             supported = number < 4
             value = {0: 310.0 * wave, 1: 1410 * wave, 2: 3, 3: 17}.get(number)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from textual.color import Color
 from textual.pilot import Pilot
 
+from kvtop.events import NodeState, NodeStatus, ProcessUsage, TargetsChanged
 from kvtop.widgets.arrangement import plan_for
 from tests.widgets import golden
 from tests.widgets.app import MainApp
-from tests.widgets.made_up import START, fill, make_store, play
+from tests.widgets.made_up import START, fill, make_store, play, targets
 from tests.widgets.render import screen_text
 
 SIZES = [(80, 24), (120, 40), (200, 50)]
@@ -173,6 +176,45 @@ async def test_the_live_flamegraph_shows_what_hot_symbols_count() -> None:
         assert graph.state.zoom
         await pilot.press("escape")
         assert not graph.state.zoom
+
+
+async def test_enter_on_a_node_profiles_it_alone() -> None:
+    app = MainApp(fill(make_store(), 5))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("1", "down", "enter")
+        await pilot.pause()
+        assert app.dashboard.hot_symbols.label == "node1"
+        await pilot.press("enter")
+        await pilot.pause()
+        assert app.dashboard.hot_symbols.label is None
+
+
+async def test_a_process_that_exits_is_loud() -> None:
+    store = fill(make_store(has_cluster=False), 5)
+    store.apply(ProcessUsage(START + 5, "node0", 4101, 71.5, 64 << 20, 9, "sleeping"))
+    app = MainApp(store)
+    async with app.run_test(size=(120, 40)) as pilot:
+        text = await settled(pilot)
+        assert re.search(r"node0 .*sleeping +4101 +71\.5 +64\.0M +9", text)
+        assert "EXITED" not in text
+        store.apply(TargetsChanged(START + 6, targets()[1:]))
+        app.tick()
+        text = await settled(pilot)
+        assert re.search(r"node0 +EXITED +4101 +– +– +–", text)
+        assert "4 alive · 1 exited" in text
+
+
+async def test_more_nodes_get_more_lines() -> None:
+    store = fill(make_store(), 5)
+    app = MainApp(store)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        for number in range(3, 5):
+            store.apply(NodeStatus(START + 6, f"node{number}", 4101 + number, NodeState.UP))
+        app.tick()
+        text = await settled(pilot)
+        assert all(f"node{number}" in text for number in range(5))
+        assert app.dashboard.cluster.region.height == 8
 
 
 def contrast(one: Color, other: Color) -> float:
