@@ -215,7 +215,8 @@ class KvtopApp(App[int]):
         except SaveError as error:
             self.notify(str(error), title="Not saved", severity="error", markup=False)
         else:
-            self.notify(str(path), title="Saved", timeout=8, markup=False)
+            where = f"{path.name}\nin {path.parent}"
+            self.notify(where, title="Saved", timeout=8, markup=False)
 
     # Cluster
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -18,9 +17,9 @@ KVTOP = [sys.executable, "-m", "kvtop"]
 
 def test_cluster_flamegraph_svg_and_a_killed_leader(tmp_path: Path) -> None:
     with Terminal(KVTOP, 120, 40, tmp_path) as terminal:
-        leader = terminal.wait_for(r"(node\d)\s+\d+\s+leader")[1]
-        terminal.wait_for(r"[\d.,]+k? ?ops/s")
-        terminal.wait_for(r"\d\.\d+ ?%?\s+\d.*\S")
+        leader = terminal.wait_for(r"(node\d) +up +♛ leader")[1]
+        terminal.wait_for(r"ops/s +\d")
+        terminal.wait_for(r"py   \w+")
 
         terminal.keys("f")
         terminal.wait_for("kvserver|raft|step|run_forever|_PyEval")
@@ -34,7 +33,6 @@ def test_cluster_flamegraph_svg_and_a_killed_leader(tmp_path: Path) -> None:
         terminal.keys("S")
         terminal.wait_for(r"kvtop-\d{8}-\d{6}(?!\.svg)\b")
         directory = next(path for path in tmp_path.iterdir() if path.is_dir())
-        terminal.wait_for("perf.data")
         kept = {path.name for path in directory.iterdir()}
         assert {"perf.data", "perf.unfold", "perf.folded", "perf.svg"} <= kept
         report = subprocess.run(
@@ -49,7 +47,7 @@ def test_cluster_flamegraph_svg_and_a_killed_leader(tmp_path: Path) -> None:
         terminal.wait_for(f"{leader}")
         terminal.keys("y")
         terminal.wait_for(rf"{leader}.*(down|DOWN)")
-        new = terminal.wait_for(r"(node\d)\s+\d+\s+leader")[1]
+        new = terminal.wait_for(r"(node\d) +up +♛ leader")[1]
         assert new != leader
         terminal.keys("q")
         assert terminal.wait_exit() == 0
@@ -61,10 +59,11 @@ def test_nothing_is_wider_or_higher_than_the_terminal(
 ) -> None:
     with Terminal([*KVTOP, "--rate", "500"], columns, rows, tmp_path) as terminal:
         terminal.wait_for("leader")
+        terminal.wait_for("q quit")
         screen = terminal.text().rstrip("\n").split("\n")
         assert len(screen) <= rows
         assert max(map(len, screen)) <= columns
-        assert re.search("quit", screen[-1])
+        assert "q quit" in screen[-1]
         terminal.resize(20, 5)
         terminal.resize(columns, rows)
         terminal.wait_for("leader")
