@@ -1,8 +1,8 @@
 """Names and unwind tables for run-time compiled code, put into the live stream as MMAP2 records.
 
 ``perf inject --jit`` does this for files; it cannot stream. Here the dumps that profiled processes
-map (``jit-PID.dump``, seen in the stream itself) are read as they grow. Each function becomes a
-small ELF object, shared by the processes that run the same code, and a mapping record with the
+map (``jit-PID.dump``, seen in the stream itself) are read as they grow. Functions become
+small ELF objects, shared by the processes that run the same code, and a mapping record with the
 time at which it was compiled, so that perf script sorts it before the samples that hit it.
 
 The objects are anonymous files (memfd_create(2)) that perf opens through ``/proc/PID/fd``: nothing
@@ -20,8 +20,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kvtop.collectors.jit_elf import TEXT_OFFSET, jit_elf, mapped_length
-from kvtop.collectors.jitdump import CodeLoad, JitDumpReader, Unwinding
+from kvtop.collectors.jit_elf import TEXT_OFFSET, CodeRun, jit_elf, make_runs
+from kvtop.collectors.jitdump import CodeLoad, JitDumpReader
 from kvtop.collectors.perf_pipe import (
     COMM,
     EXIT,
@@ -58,40 +58,37 @@ class JitObject:
         return f"{JIT_OBJECT_DIRECTORY}{self.fd}".encode()
 
 
-_Key = tuple[bytes, bytes, Unwinding | None, int]
-
-
 class JitObjects:
-    """One object per function, however many processes compiled it; ``close`` gives them back.
+    """One object per run of functions, however many processes compiled it.
 
     perf finds the unwind table of an object by the lowest address at which the process maps it: a
-    process that compiled the same name twice needs two objects.
+    process that compiled the same run twice needs two objects.
     """
 
     def __init__(self, limit: int | None = None) -> None:
         self.limit = _raise_descriptor_limit() if limit is None else limit
-        """How many objects there may be; each costs a descriptor and a page of memory."""
+        """How many objects there may be; each costs a descriptor and a few pages of memory."""
         self.refused = 0
         """Functions that stay without a name because the limit was reached."""
-        self._objects: dict[_Key, JitObject] = {}
+        self._objects: dict[tuple[CodeRun, int], JitObject] = {}
 
     def __len__(self) -> int:
         return len(self._objects)
 
-    def get(self, load: CodeLoad, used: Counter[bytes]) -> JitObject | None:
-        """The object of a function; None where the limit is reached.
+    def get(self, run: CodeRun, used: Counter[CodeRun]) -> JitObject | None:
+        """The object of a run; None where the limit is reached.
 
-        ``used`` belongs to the process and counts the functions of each name.
+        ``used`` belongs to the process and counts the runs that it has mapped.
         """
-        key = load.name, load.code, load.unwinding, used[load.name]
-        used[load.name] += 1
+        key = run, used[run]
+        used[run] += 1
         known = self._objects.get(key)
         if known is None and len(self._objects) < self.limit:
-            known = self._make(load)
+            known = self._make(run)
             if known is not None:
                 self._objects[key] = known
         if known is None:
-            self.refused += 1
+            self.refused += len(run.names)
         return known
 
     def close(self) -> None:
@@ -101,15 +98,15 @@ class JitObjects:
         self._objects.clear()
 
     @staticmethod
-    def _make(load: CodeLoad) -> JitObject | None:
+    def _make(run: CodeRun) -> JitObject | None:
         try:
             fd = os.memfd_create("kvtop-jit", os.MFD_CLOEXEC)
         except OSError:
             return None
-        os.write(fd, jit_elf(load.name, load.code, load.unwinding))
+        os.write(fd, jit_elf(run))
         stat = os.fstat(fd)
         device = os.major(stat.st_dev), os.minor(stat.st_dev)
-        return JitObject(fd, device, stat.st_ino, mapped_length(load.code, load.unwinding))
+        return JitObject(fd, device, stat.st_ino, run.length)
 
 
 def _raise_descriptor_limit() -> int:
@@ -127,7 +124,7 @@ def _raise_descriptor_limit() -> int:
 class _Dump:
     pid: int
     fd: int
-    used: Counter[bytes]
+    used: Counter[CodeRun]
     reader: JitDumpReader = field(default_factory=JitDumpReader)
     exited: bool = False
 
@@ -138,9 +135,9 @@ class JitDumps:
     def __init__(self, objects: JitObjects) -> None:
         self.objects = objects
         self.functions = 0
-        """Mapping records made so far."""
+        """Functions that mapping records were made for so far."""
         self._dumps: dict[int, _Dump] = {}
-        self._inherited: dict[int, Counter[bytes]] = {}
+        self._inherited: dict[int, Counter[CodeRun]] = {}
         """What children mapped when they were forked and did not exec yet."""
 
     @property
@@ -205,20 +202,22 @@ class JitDumps:
 
     def _read(self, dump: _Dump, attr: EventAttr, records: list[bytes]) -> bool:
         """Read on for a bounded while; False where there is nothing more to expect."""
+        loads: list[CodeLoad] = []
         for _ in range(_READS_AT_ONCE):
             chunk = os.read(dump.fd, _READ_SIZE)
             if not chunk:
                 break
-            for load in dump.reader.feed(chunk):
-                made = self.objects.get(load, dump.used)
-                if made is None:
-                    continue
-                self.functions += 1
-                records.append(
-                    make_mmap2(
-                        attr,
-                        *(dump.pid, load.tid, load.time_ns, load.address, made.length),
-                        *(TEXT_OFFSET, made.device, made.inode, made.filename),
-                    )
+            loads += dump.reader.feed(chunk)
+        for first, run in make_runs(loads):
+            made = self.objects.get(run, dump.used)
+            if made is None:
+                continue
+            self.functions += len(run.names)
+            records.append(
+                make_mmap2(
+                    attr,
+                    *(dump.pid, first.tid, first.time_ns, first.address, made.length),
+                    *(TEXT_OFFSET, made.device, made.inode, made.filename),
                 )
+            )
         return not dump.reader.broken

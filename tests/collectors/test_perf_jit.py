@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvtop.collectors.jit_elf import TEXT_OFFSET, jit_elf
+from kvtop.collectors.jit_elf import TEXT_OFFSET, CodeRun, jit_elf, make_runs
 from kvtop.collectors.jitdump import CodeLoad, JitDumpReader, Unwinding
 from kvtop.collectors.perf_jit import JitDumps, JitObjects
 from kvtop.collectors.perf_pipe import (
@@ -73,19 +73,75 @@ def test_nonsense_ends_the_reading() -> None:
 
 def test_the_object_is_an_elf_file_that_others_can_read(tmp_path: Path) -> None:
     file = tmp_path / "a.so"
-    file.write_bytes(jit_elf(b"py::f\n\x1b:/x.py", CODE, UNWINDING))
+    names = (b"py::f\n\x1b:/x.py", b"py::g:/x.py")
+    file.write_bytes(jit_elf(CodeRun(names[:1], CODE, UNWINDING, 0)))
     shown = subprocess.run(["readelf", "-SsW", file], capture_output=True, text=True, check=True)
     assert "py::f??:/x.py" in shown.stdout
     assert f"{TEXT_OFFSET:016x}" in shown.stdout
     assert all(s in shown.stdout for s in (".text", ".eh_frame ", ".eh_frame_hdr"))
-    file.write_bytes(jit_elf(b"plain", CODE, None))
-    subprocess.run(["readelf", "-SsW", file], capture_output=True, check=True)
+    file.write_bytes(jit_elf(CodeRun(names, CODE, None, 0x40)))
+    shown = subprocess.run(["readelf", "-sW", file], capture_output=True, text=True, check=True)
+    assert f"{TEXT_OFFSET + 0x40:016x}" in shown.stdout and "py::g:/x.py" in shown.stdout
+
+
+# What CPython 3.13 writes for each function on x86-64; the code's start is 0x10 before .eh_frame.
+CPYTHON = Unwinding(
+    bytes.fromhex(
+        "1400000000000000017a5200017810011b0c070890010000140000001c000000d0ffffff0b000000"
+        "00440e10460e0800"
+        "011b033bccffffff01000000c0ffffffe8ffffff"
+    ),
+    20,
+    80,
+)
+
+
+def loads_at(*addresses: int) -> list[CodeLoad]:
+    return [
+        CodeLoad(7, 7, at, address, b"py::f%d:/x.py" % at, CODE, CPYTHON)
+        for at, address in enumerate(addresses)
+    ]
+
+
+def test_neighbours_share_an_object_and_one_table_that_readers_accept(tmp_path: Path) -> None:
+    loads = loads_at(*range(0x1000, 0x1000 + 30 * 0x110, 0x110), 0x9000, 0x9110, 0x9330)
+    runs = make_runs(loads)
+    # The table must fit behind the last function: 24 entries here; a gap ends a run as well.
+    assert [(first.address, len(run.names)) for first, run in runs] == [
+        (0x1000, 24),
+        (0x1000 + 24 * 0x110, 6),
+        (0x9000, 2),
+        (0x9330, 1),
+    ]
+    assert [name for _, run in runs for name in run.names] == [load.name for load in loads]
+    for first, run in runs:
+        assert run.length <= (len(run.names) - 1) * run.stride + 0x110
+        file = tmp_path / f"{first.address}.so"
+        file.write_bytes(jit_elf(run))
+        table = file.read_bytes()[TEXT_OFFSET : TEXT_OFFSET + run.length]
+        header = table.rindex(bytes.fromhex("011b033b"))
+        assert int.from_bytes(table[header + 8 : header + 12], "little") == len(run.names)
+        for i in range(len(run.names)):
+            start, fde = struct.unpack_from("=ii", table, header + 12 + 8 * i)
+            assert header + start == i * run.stride
+            # The FDE's own start of code is relative to where that number stands.
+            (begin,) = struct.unpack_from("=i", table, header + fde + 8)
+            assert header + fde + 8 + begin == i * run.stride
+
+
+def test_unlike_neighbours_do_not_share() -> None:
+    plain = CodeLoad(7, 7, 0, 0x1110, b"g", CODE, None)
+    assert len(make_runs([*loads_at(0x1000), plain, *loads_at(0x1220)])) == 3
+    # Too close for the tables, or another layout of the table than is known.
+    assert len(make_runs(loads_at(0x1000, 0x1040))) == 2
+    odd = [CodeLoad(7, 7, 0, a, b"h", CODE, UNWINDING) for a in (0x1000, 0x1110)]
+    assert len(make_runs(odd)) == 2
 
 
 def test_objects_are_shared_between_processes_but_not_within_one() -> None:
     objects = JitObjects(limit=3)
-    one = CodeLoad(1, 1, 0, 0x10, b"f", CODE, None)
-    first, second = Counter[bytes](), Counter[bytes]()
+    one = CodeRun((b"f",), CODE, None, 0)
+    first, second = Counter[CodeRun](), Counter[CodeRun]()
     made = objects.get(one, first)
     assert made is not None and objects.get(one, second) is made
     again = objects.get(one, first)
