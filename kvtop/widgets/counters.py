@@ -14,7 +14,7 @@ from kvtop.events import CounterReading
 from kvtop.profile.series import Series
 from kvtop.profile.text import safe_text
 from kvtop.store import Store
-from kvtop.widgets.base import Help
+from kvtop.widgets.base import Help, wrap
 from kvtop.widgets.chart import Line, Points, time_axis, time_span
 from kvtop.widgets.figures import NONE, count, digits3
 from kvtop.widgets.plots import newest_time, titled_chart
@@ -107,6 +107,7 @@ class CountersPane(LiveTable[Counter]):
         super().__init__(store, id=id)
         self.plotted = _ALL
         self._labels: list[str] = []
+        self._unsupported: list[str] = []
 
     def data_revision(self) -> object:
         return self.store.counters.revision, self.store.markers.revision
@@ -127,8 +128,8 @@ class CountersPane(LiveTable[Counter]):
         if "cycles" in by_name and "instructions" in by_name:
             ratio = instructions_per_cycle(by_name["cycles"], by_name["instructions"])
             items.insert(items.index(by_name["instructions"]) + 1, ratio)
-        items.sort(key=lambda c: not c.supported)
-        self.update_items(items)
+        self._unsupported = [safe_text(item.event) for item in items if not item.supported]
+        self.update_items([item for item in items if item.supported])
 
     def describe(self) -> None:
         shown = len(self._visible_labels())
@@ -155,12 +156,7 @@ class CountersPane(LiveTable[Counter]):
         return item.event
 
     def row(self, item: Counter) -> Row:
-        event = Cell(safe_text(item.event), "" if item.supported else "dim")
-        row = {"event": event}
-        if not item.supported:
-            first = _ALL if len(self._labels) > 1 else next(iter(self._labels), _ALL)
-            row[first] = Cell("not supported", "dim", wide=True)
-            return row
+        row = {"event": Cell(safe_text(item.event))}
         row[_ALL] = Cell(show_rate(item.event, item.total), "bold")
         for label in self._labels:
             rate = item.rates.get(label)
@@ -169,13 +165,24 @@ class CountersPane(LiveTable[Counter]):
             row[label] = Cell(text, "dim" if rate is None else "")
         return row
 
+    def _notes(self) -> list[Strip]:
+        """What this machine cannot count, in as few lines as it takes."""
+        if not self._unsupported:
+            return []
+        text = f"not supported: {', '.join(self._unsupported)}"
+        dim = self.paint("dim")
+        return [self.line([(part, dim)]) for part in wrap(text, max(8, self.inner_width))]
+
     def draw(self, width: int, height: int) -> list[Strip]:
+        notes = self._notes()
         table = self.head_height + len(self.shown)
-        plot = height - table
-        if plot < 5 or not self.shown:
+        if table + len(notes) > height:
             return super().draw(width, height)
-        plot = min(plot, max(9, height // 2))
-        return super().draw(width, height - plot) + self._history(width, plot)
+        plot = height - table - len(notes)
+        lines = super().draw(width, table) + notes
+        if plot < 5 or not self.shown:
+            return lines
+        return lines + self._history(width, min(plot, max(9, height // 2)))
 
     def _history(self, width: int, height: int) -> list[Strip]:
         counter = self.shown[self._cursor]

@@ -40,12 +40,10 @@ class Column:
 
 
 class Cell(NamedTuple):
-    """Text (safe already), the name of its style, and whether it runs on."""
+    """Text (safe already) and the name of its style."""
 
     text: str
     style: str = ""
-    wide: bool = False
-    """Takes the rest of the line, columns after it are empty."""
 
 
 Row = dict[str, Cell]
@@ -255,9 +253,6 @@ class LiveTable(Pane, Generic[Item]):
         for column, cells in self._layout:
             cell = row.get(column.key, empty)
             style = self.paint(cell.style) if cell.style and not plain else null
-            if cell.wide:
-                pieces += [(cell.text, style), ("", null)]
-                break
             text = clip_middle(cell.text, cells) if column.middle else cell.text
             pieces.append((fit(text, cells, column.right), style))
             pieces.append((" " * _GAP, null))
