@@ -86,10 +86,11 @@ class PipeWindow:
         """
         objects = path.with_name(path.name + ".jit")
         samples = [data for at, data in self._samples if at >= since]
+        copies: dict[bytes, tuple[Path, os.stat_result]] = {}
         with path.open("wb") as file:
             file.write(PIPE_HEADER)
             for _, record in self._state:
-                file.write(_on_disk(record, objects, attr))
+                file.write(_on_disk(record, objects, copies, attr))
             file.writelines(samples)
         return len(samples)
 
@@ -122,28 +123,26 @@ class PipeWindow:
         self._state_bytes = sum(len(record.data) for _, record in self._state)
 
 
-def _on_disk(record: Record, objects: Path, attr: EventAttr) -> bytes:
+def _on_disk(
+    record: Record, objects: Path, copies: dict[bytes, tuple[Path, os.stat_result]], attr: EventAttr
+) -> bytes:
     """The record itself, or, for compiled code, one that names a copy of the object on disk."""
     if record.type != MMAP2:
         return record.data
     mapped = read_mmap2(record.data)
     if mapped is None or not mapped.filename.startswith(JIT_OBJECT_DIRECTORY.encode()):
         return record.data
-    copy = (objects / f"jitted-{mapped.filename.rpartition(b'/')[2].decode()}.so").absolute()
-    if not copy.exists():
+    if mapped.filename not in copies:
         objects.mkdir(exist_ok=True)
+        copy = (objects / f"jitted-{len(copies)}.so").absolute()
+        # One that an earlier run left under this name holds other functions.
         copy.write_bytes(Path(os.fsdecode(mapped.filename)).read_bytes())
-    stat = copy.stat()
+        copies[mapped.filename] = copy, copy.stat()
+    copy, stat = copies[mapped.filename]
     return make_mmap2(
         attr,
-        *(
-            mapped.pid,
-            mapped.tid,
-            attr.time_of(record.data),
-            mapped.address,
-            mapped.length,
-            mapped.offset,
-        ),
+        *(mapped.pid, mapped.tid, attr.time_of(record.data)),
+        *(mapped.address, mapped.length, mapped.offset),
         (os.major(stat.st_dev), os.minor(stat.st_dev)),
         stat.st_ino,
         os.fsencode(copy),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kvtop.collectors.perf_jit import JIT_OBJECT_DIRECTORY
 from kvtop.collectors.perf_pipe import (
     AUXTRACE,
     COMM,
@@ -196,3 +198,20 @@ def test_a_sample_of_another_shape_stays_as_it_is(body: bytes) -> None:
     data = record(SAMPLE, body)
     assert trim_stack(data, layout) == data
     assert trim_stack(data, attr()) == data
+
+
+def test_objects_of_compiled_code_are_copied_beside_and_never_stale(tmp_path: Path) -> None:
+    """A number that an earlier save used may stand for other functions by now."""
+    for content in (b"first", b"second"):
+        object_file = os.memfd_create("object")
+        os.write(object_file, content)
+        window = PipeWindow()
+        window.keep(mapping(7, f"{JIT_OBJECT_DIRECTORY}{object_file}".encode()), 0.0)
+        window.write(tmp_path / "perf.data", 0.0, attr())
+        os.close(object_file)
+        (found,) = PipeReader().feed((tmp_path / "perf.data").read_bytes())
+        mapped = read_mmap2(found.data)
+        assert mapped is not None and (mapped.pid, mapped.address) == (7, 0x1000)
+        assert attr().time_of(found.data) == 5
+        copy = Path(os.fsdecode(mapped.filename))
+        assert copy.parent == tmp_path / "perf.data.jit" and copy.read_bytes() == content
