@@ -79,7 +79,7 @@ class TemporaryCluster:
                 return event
             if isinstance(event, Error):
                 raise ClusterError(event.message)
-            if isinstance(event, Exited) and kind is Serving:
+            if isinstance(event, Exited) and not self.leader:
                 raise ClusterError(f"{event.name} ended before the cluster served")
         raise ClusterError("the supervisor ended")
 
