@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,6 @@ from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.timer import Timer
-from textual.widgets import Footer
 
 from kvtop.events import NodeState
 from kvtop.keys import KEYS, keys_for
@@ -23,6 +23,7 @@ from kvtop.widgets.dialogs import ConfirmScreen
 from kvtop.widgets.flamegraph_screen import FlamegraphScreen
 from kvtop.widgets.header import RunHeader
 from kvtop.widgets.help import HelpScreen
+from kvtop.widgets.key_bar import KeyBar, KeyHint
 from kvtop.widgets.logs import LogsPane
 from kvtop.widgets.prompt import Pattern, PromptScreen
 from kvtop.widgets.table import LiveTable
@@ -41,9 +42,8 @@ class KvtopApp(App[int]):
         Binding(
             key.key,
             key.action,
-            key.footer or key.text,
-            show=bool(key.footer),
-            tooltip=key.text,
+            key.text,
+            show=False,
             key_display=key.label,
             priority=key.key == "ctrl+c",
         )
@@ -51,7 +51,11 @@ class KvtopApp(App[int]):
     ]
 
     def __init__(self, session: Session) -> None:
-        super().__init__()
+        plain = "NO_COLOR" in os.environ
+        # Textual chooses its filter from this argument; a theme alone would be black on black.
+        super().__init__(ansi_color=True if plain else None)
+        if plain:
+            self.theme = "ansi-dark"
         self.session = session
         self.interval = session.config.refresh
         self.window = session.config.window
@@ -62,12 +66,11 @@ class KvtopApp(App[int]):
         store = self.session.store
         yield RunHeader(store, id="header")
         yield Dashboard(store, self.window, id="dashboard")
-        yield Footer(show_command_palette=False)
+        keys = keys_for(store.info.has_cluster)
+        yield KeyBar([KeyHint(k.label, k.footer, f"app.{k.action}") for k in keys if k.footer])
 
     def on_mount(self) -> None:
-        """Start the tick; with NO_COLOR only the terminal's own colours are used."""
-        if self.no_color:
-            self.theme = "ansi-dark"
+        """Start the tick."""
         self._set_interval(self.interval)
         if self.session.config.duration is not None:
             self.set_timer(self.session.config.duration, partial(self.exit, 0))

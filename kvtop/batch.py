@@ -14,7 +14,8 @@ from kvtop.events import Health
 from kvtop.profile.hotspots import Hotspot, hotspots
 from kvtop.session import Session
 
-TOP = 20
+TABLE_ROWS = 20
+JSON_ROWS = 200
 
 
 async def print_reports(session: Session, config: Config) -> int:
@@ -38,7 +39,7 @@ def make_report(session: Session, window: float) -> dict[str, Any]:
     now = time.monotonic()
     counts = session.fold(window)
     total = sum(counts.values())
-    spots = hotspots(store.table, counts)[:TOP]
+    spots = hotspots(store.table, counts)[:JSON_ROWS]
     pipeline = store.pipeline
     return {
         "time": store.wall(now),
@@ -95,7 +96,7 @@ def format_report(report: dict[str, Any]) -> str:
     lines += [
         f"{spot['self_percent']:>6.2f}%{spot['total_percent']:>7.2f}%{spot['samples']:>9}  "
         f"{spot['symbol'][:56]}  [{spot['object'].rsplit('/', 1)[-1][:16]}]"
-        for spot in profile["hot_symbols"]
+        for spot in profile["hot_symbols"][:TABLE_ROWS]
     ]
     for name, status in report["collectors"].items():
         if status["health"] in (Health.DEGRADED, Health.UNAVAILABLE):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
+from types import FrameType
 
 from kvtop.config import Config
 from kvtop.session import Session, StartError
-
-SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
 def run(config: Config) -> int:
@@ -44,7 +45,7 @@ async def _run(config: Config) -> int:
         print(f"kvtop: {error}", file=sys.stderr)
         return 1
     finally:
-        ending.ignore_further_signals()
+        ending.stopping()
         await session.stop()
 
 
@@ -64,26 +65,43 @@ async def _screen(session: Session, ending: _Ending) -> int:
 
 
 class _Ending:
-    """Turns signals into an orderly end with exit code 128 + signal."""
+    """Turns signals into an orderly end with exit code 128 + signal.
+
+    Plain handlers, not the loop's: they run even where a dead terminal holds up the main thread.
+    Then, after ``PATIENCE`` seconds, the process ends as it is; the supervisor and the kernel
+    (PR_SET_PDEATHSIG) end its children.
+    """
+
+    PATIENCE = 3.0
 
     def __init__(self) -> None:
         self.code = 0
         self._act: Callable[[int], object] = lambda code: None
-        loop = asyncio.get_running_loop()
-        for number in SIGNALS:
-            loop.add_signal_handler(number, self._receive, number)
+        self._last_resort: threading.Timer | None = None
+        self._loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            signal.signal(number, self._receive)
 
-    def _receive(self, number: signal.Signals) -> None:
+    def _receive(self, number: int, frame: FrameType | None) -> None:
         self.code = 128 + number
-        self._act(self.code)
+        if self._last_resort is None:
+            self._last_resort = threading.Timer(self.PATIENCE, os._exit, (self.code,))
+            self._last_resort.daemon = True
+            self._last_resort.start()
+        self._loop.call_soon_threadsafe(self._act, self.code)
 
     def on_signal(self, act: Callable[[int], object]) -> None:
+        """Call this from now on, at once where a signal has come already."""
         self._act = act
         if self.code:
             act(self.code)
 
     def cancel_on_signal(self, task: asyncio.Task[object]) -> None:
+        """Let a signal cancel the task."""
         self.on_signal(lambda code: task.cancel())
 
-    def ignore_further_signals(self) -> None:
+    def stopping(self) -> None:
+        """The screen is gone: further signals do nothing, and what follows ends by itself."""
         self._act = lambda code: None
+        if self._last_resort is not None:
+            self._last_resort.cancel()

@@ -58,7 +58,9 @@ class Processes:
                 usage = self._read(target)
                 if usage is not None:
                     emit(usage)
-            emit(self._read_own())
+            own = self._read_own()
+            if own is not None:
+                emit(own)
             await asyncio.sleep(self.interval)
 
     def _forget(self, wanted: Iterable[int]) -> None:
@@ -89,7 +91,8 @@ class Processes:
         percent = _percent(before, now, spent)
         return ProcessUsage(now, target.label, pid, percent, rss, threads, status)
 
-    def _read_own(self) -> OwnUsage:
+    def _read_own(self) -> OwnUsage | None:
+        """Usage since the last reading; None the first time."""
         now = time.monotonic()
         times = os.times()
         own = times.user + times.system
@@ -106,7 +109,7 @@ class Processes:
         before = self._own
         self._own = now, own, perf
         if before is None:
-            return OwnUsage(now, 0.0, rss, 0.0)
+            return None
         at, own_before, perf_before = before
         own_percent = _percent((at, own_before), now, own) or 0.0
         perf_percent = _percent((at, perf_before), now, perf) or 0.0

@@ -20,7 +20,7 @@ import uvloop
 
 from kvtop.workload.kvserver import KvServer, Options
 from kvtop.workload.peers import Address
-from kvtop.workload.process import die_with_parent, flush_perf_map, writes_perf_map
+from kvtop.workload.process import die_with_parent
 from kvtop.workload.raft.types import Role
 from kvtop.workload.report import build_report, node_name
 from kvtop.workload.resp import RespDoor
@@ -180,7 +180,6 @@ async def _run(arguments: argparse.Namespace) -> int:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    flusher = asyncio.create_task(_flush_every_second()) if writes_perf_map() else None
     try:
         options = options_from(arguments)
         listen = arguments.listen or options.peers[options.id]
@@ -191,15 +190,7 @@ async def _run(arguments: argparse.Namespace) -> int:
         return 1
     await stopping.wait()
     await node.stop()
-    if flusher is not None:
-        flusher.cancel()
     return 0
-
-
-async def _flush_every_second() -> None:
-    while True:
-        await asyncio.sleep(1.0)
-        flush_perf_map()
 
 
 def main() -> int:

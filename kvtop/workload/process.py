@@ -1,4 +1,4 @@
-"""What every process of the workload does first, and its cooperation with perf. Light to import."""
+"""What every process of the workload does first. Light to import."""
 
 from __future__ import annotations
 
@@ -24,13 +24,3 @@ def die_with_parent(parent: int) -> None:
     if os.getppid() != parent:
         # It died between the fork and the prctl.
         sys.exit(1)
-
-
-def writes_perf_map() -> bool:
-    """Whether this interpreter tells perf about its Python functions (-X perf, -X perf_jit)."""
-    return "perf" in sys._xoptions or "perf_jit" in sys._xoptions
-
-
-def flush_perf_map() -> None:
-    """Flush C stdio: CPython buffers what perf needs to know 64 KiB deep."""
-    ctypes.CDLL(None).fflush(None)

@@ -19,7 +19,7 @@ import uvloop
 from kvtop.workload.clerk import ClerkError, Cluster
 from kvtop.workload.load import Load, Mix
 from kvtop.workload.node import parse_peers
-from kvtop.workload.process import die_with_parent, flush_perf_map, writes_perf_map
+from kvtop.workload.process import die_with_parent
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -63,7 +63,6 @@ async def _run(arguments: argparse.Namespace) -> None:
 
 
 async def _report(load: Load, interval: float) -> None:
-    flushes_at = time.monotonic() + 1.0 if writes_perf_map() else float("inf")
     ended = time.monotonic()
     due = ended - ended % interval
     while True:
@@ -85,9 +84,6 @@ async def _report(load: Load, interval: float) -> None:
         }
         sys.stdout.write(json.dumps(line, separators=(",", ":")) + "\n")
         sys.stdout.flush()
-        if ended >= flushes_at:
-            flush_perf_map()
-            flushes_at = ended + 1.0
 
 
 _last_error = 0.0

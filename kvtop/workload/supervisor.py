@@ -200,7 +200,15 @@ class Supervisor:
             self._ports[name] = (taken[node], status_ports[node])
             self._commands[name] = [
                 *interpreter,
-                *("-m", "kvtop.workload.node", "--id", str(node), "--peers", book),
+                *(
+                    "-m",
+                    "kvtop.workload.traced",
+                    "kvtop.workload.node",
+                    "--id",
+                    str(node),
+                    "--peers",
+                    book,
+                ),
                 *("--dir", str(directory / name), "--status-port", str(status_ports[node])),
                 *("--cluster", str(cluster), "--parent", parent),
             ]
@@ -217,7 +225,7 @@ class Supervisor:
             share = options.rate * clients / options.clients
             self._commands[f"client{number}"] = [
                 *interpreter,
-                *("-m", "kvtop.workload.stress", "--targets", book),
+                *("-m", "kvtop.workload.traced", "kvtop.workload.stress", "--targets", book),
                 *("--clients", str(clients), "--rate", repr(share)),
                 *("--reads", str(options.mix[0]), "--writes", str(options.mix[1])),
                 *("--value-size", str(options.value_size), "--keys", str(options.keys)),

@@ -24,7 +24,8 @@ class Terminal:
         self._tmux(
             "-f", "/dev/null", "new-session", "-d", "-s", "t",
             "-x", str(columns), "-y", str(rows), "-c", str(cwd),
-            "env", "-u", "COLUMNS", "-u", "LINES", "TERM=xterm-256color", "COLORTERM=truecolor", "TEXTUAL_ANIMATIONS=none",
+            "env", "-u", "COLUMNS", "-u", "LINES", "TERM=xterm-256color",
+            "COLORTERM=truecolor", "TEXTUAL_ANIMATIONS=none",
             "sh", "-c", line,
         )  # fmt: skip
 
