@@ -60,7 +60,10 @@ class OutcomeUnknown(ClerkError):
 
 
 class SessionExpired(ClerkError):
-    """The cluster has forgotten this session: the last write may have been carried out."""
+    """The cluster has forgotten this session: the last write may have been carried out.
+
+    The clerk begins a new session with its next write.
+    """
 
 
 class Refused(ClerkError):
@@ -133,11 +136,19 @@ class Clerk:
     def __init__(self, cluster: Cluster, *, deadline: float = 10.0, session: bool = True) -> None:
         self._cluster = cluster
         self._deadline = deadline
-        self.client = int.from_bytes(os.urandom(8), "big") | 1 if session else 0
+        self.client = 0
         self._sequence = 0
-        self._open = not session
+        self._open = True
+        if session:
+            self._begin_session()
         self._writing = asyncio.Lock()
         self._loop = asyncio.get_running_loop()
+
+    def _begin_session(self) -> None:
+        """A new one, which the next write opens."""
+        self.client = int.from_bytes(os.urandom(8), "big") | 1
+        self._sequence = 0
+        self._open = False
 
     async def get(self, key: bytes) -> bytes | None:
         """The present value, or None."""
@@ -253,6 +264,7 @@ class Clerk:
         if status == OVERLOADED:
             return f"node {node} is overloaded"
         if status == SESSION_EXPIRED:
+            self._begin_session()
             raise SessionExpired("the session is unknown to the cluster")
         if status == INVALID:
             raise Refused(result.message)

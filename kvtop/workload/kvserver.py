@@ -296,13 +296,19 @@ class KvServer:
                 if term == self.raft.term and self.raft.role is Role.LEADER:
                     self._now_serving()
         self.raft.applied(entries[-1].index)
+        if self._is_snapshot_due():
+            self.take_snapshot()
+
+    def _is_snapshot_due(self) -> bool:
         snapshot = self.persister.snapshot
+        if snapshot is not None and self._bytes_since_snapshot < snapshot.size:
+            # A snapshot never costs more than the log that led to it.
+            return False
         behind = self.raft.applied_index - (snapshot.meta.index if snapshot else 0)
-        if (
+        return (
             behind >= self.options.snapshot_entries
             or self._bytes_since_snapshot >= self.options.snapshot_bytes
-        ):
-            self.take_snapshot()
+        )
 
     def _send_all(self, messages: tuple[Message, ...]) -> None:
         for message in messages:

@@ -198,6 +198,9 @@ def main() -> int:
     arguments = build_parser().parse_args()
     die_with_parent(arguments.parent)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s: %(message)s")
+    # The loop must not wait 5 ms for the interpreter whenever another thread, such as one that
+    # writes a snapshot, is busy.
+    sys.setswitchinterval(0.0005)
     try:
         return uvloop.run(_run(arguments))
     except KeyboardInterrupt:

@@ -28,9 +28,7 @@ class MessageCodec:
             raft.Heartbeat: lambda m: pb.Message(
                 kind=pb.HEARTBEAT, commit=m.commit, context=m.context
             ),
-            raft.HeartbeatReply: lambda m: pb.Message(
-                kind=pb.HEARTBEAT_REPLY, context=m.context
-            ),
+            raft.HeartbeatReply: lambda m: pb.Message(kind=pb.HEARTBEAT_REPLY, context=m.context),
             raft.InstallSnapshot: _encode_install,
             raft.InstallSnapshotReply: lambda m: pb.Message(
                 kind=pb.INSTALL_SNAPSHOT_REPLY, index=m.index, offset=m.offset, flag=m.done
@@ -63,9 +61,7 @@ class MessageCodec:
             return raft.AppendEntries(*head, m.index, m.log_term, entries, m.commit)
         if kind == pb.APPEND_ENTRIES_REPLY:
             conflict_term = m.conflict_term if m.HasField("conflict_term") else None
-            return raft.AppendEntriesReply(
-                *head, m.flag, m.index, m.conflict_index, conflict_term
-            )
+            return raft.AppendEntriesReply(*head, m.flag, m.index, m.conflict_index, conflict_term)
         if kind == pb.HEARTBEAT:
             return raft.Heartbeat(*head, m.commit, m.context)
         if kind == pb.HEARTBEAT_REPLY:

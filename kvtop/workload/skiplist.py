@@ -13,6 +13,7 @@ from random import Random
 
 _MAX_LEVEL = 16
 """Enough for 4**16 keys at p = 1/4."""
+_PIECE = 3 * 256
 _LENGTHS = struct.Struct("<II")
 
 
@@ -150,12 +151,15 @@ class SkipList:
 
 
 def dump_chunks(pairs: Mapping[bytes, bytes]) -> Iterator[bytes]:
-    """The bytes of a dump piece by piece: key length, value length, key, value."""
+    """The bytes of a dump, some hundred pairs a piece: key length, value length, key, value."""
     pack = _LENGTHS.pack
+    piece: list[bytes] = []
     for key, value in pairs.items():
-        yield pack(len(key), len(value))
-        yield key
-        yield value
+        piece += (pack(len(key), len(value)), key, value)
+        if len(piece) >= _PIECE:
+            yield b"".join(piece)
+            piece.clear()
+    yield b"".join(piece)
 
 
 def parse_dump(data: bytes | memoryview) -> Iterator[tuple[bytes, bytes]]:

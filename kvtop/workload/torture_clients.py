@@ -70,8 +70,6 @@ class TortureClient:
             returned = time.monotonic()
         except ClerkError as error:
             self.errors[type(error).__name__] += 1
-            if self.errors["SessionExpired"]:
-                self._clerk = Clerk(self._cluster, deadline=3.0)
         except asyncio.CancelledError:
             self._remember(key, kind, called, math.inf, value, expected, None)
             raise

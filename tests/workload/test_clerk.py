@@ -195,11 +195,19 @@ async def test_without_a_session_an_unknown_outcome_is_told(
     assert sum(len(fake.seen) for fake in fakes) == 1
 
 
-async def test_an_expired_session_is_told(fakes: list[_FakeNode], pair: Cluster) -> None:
+async def test_an_expired_session_is_told_and_a_new_one_begun(
+    fakes: list[_FakeNode], pair: Cluster
+) -> None:
     for fake in fakes:
         fake.on_write = lambda call: _FakeNode.answer(call, kv.SESSION_EXPIRED)
+    clerk = Clerk(pair)
+    first = clerk.client
     with pytest.raises(SessionExpired):
-        await Clerk(pair).put(b"a", b"1")
+        await clerk.put(b"a", b"1")
+    for fake in fakes:
+        fake.on_write = lambda call: _FakeNode.answer(call, kv.OK)
+    await clerk.put(b"a", b"2")
+    assert clerk.client != first
 
 
 async def test_gives_up_at_the_deadline(fakes: list[_FakeNode], pair: Cluster) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kvtop.workload.clerk import Clerk, ClerkError, Cluster
+from kvtop.workload.clerk import Clerk, ClerkError, Cluster, Refused
 from kvtop.workload.rpc.kv_pb2 import Change
 from kvtop.workload.status import StatusError, fetch_status
 from kvtop.workload.supervisor_protocol import (
@@ -162,6 +162,30 @@ async def test_a_follower_far_behind_gets_a_snapshot(tmp_path: Path) -> None:
             victim, lambda r: r.applied >= commit and bool(r.snapshot_index)
         )
         assert report.keys == 50 * 220
+        await connections.close()
+
+
+async def test_members_leave_and_join_and_the_leadership_moves() -> None:
+    async with SupervisedCluster(QUIET) as cluster:
+        connections = cluster.connect()
+        clerk = Clerk(connections)
+        await clerk.put(b"key", b"1")
+        leader = int(cluster.all(Serving)[-1].leader[4:])
+        other = (leader + 1) % 3
+        await clerk.change(Change.REMOVE, other)
+        report = await cluster.report(f"node{leader}")
+        assert report.voters == tuple(sorted({0, 1, 2} - {other}))
+        await clerk.put(b"key", b"2")
+        await clerk.change(Change.ADD_LEARNER, other)
+        assert (await cluster.report(f"node{leader}")).learners == (other,)
+        await cluster.wait_report(f"node{other}", lambda r: r.role == "learner")
+        await clerk.change(Change.ADD_VOTER, other)
+        since = len(cluster.events)
+        await clerk.change(Change.TRANSFER, other)
+        await cluster.wait_for(Serving, lambda e: e.leader == f"node{other}", since)
+        assert await clerk.get(b"key") == b"2"
+        with pytest.raises(Refused, match="already is so"):
+            await clerk.change(Change.ADD_VOTER, leader)
         await connections.close()
 
 
