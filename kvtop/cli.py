@@ -7,22 +7,45 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from kvtop import __version__
-from kvtop.config import Config, UsageError, add_options, load
+from kvtop.config import UsageError, add_options, load
+
+COMMANDS = {
+    "server": ("kvtop.workload.commands.server", "run nodes of the Raft store, without a screen"),
+    "stress": ("kvtop.workload.commands.stress", "a fixed load, and how long it took"),
+    "simple-stress": ("kvtop.workload.commands.simple_stress", "a load of the CPU alone"),
+    "kv": ("kvtop.workload.commands.kv", "get, put, append, delete, scan, status"),
+}
+"""Verb -> module with ``add_arguments(parser)`` and ``run(arguments) -> exit code``."""
 
 _EPILOG = """\
 Without --attach, kvtop starts a Raft key-value cluster and stress clients on this machine.
+
+commands (each has a --help of its own):
+{commands}
+
+Every option may also come from the environment (KVTOP_CLIENTS=16) or from
+~/.config/kvtop/config.toml (clients = 16); the command line wins.
 Exit codes: 0 done, 1 failed while running, 2 bad usage or target, 128+n ended by signal n.
 """
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaint is one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; see {self.prog} --help.")
+
+
 def build_parser() -> argparse.ArgumentParser:
-    """The parser of ``kvtop`` without a subcommand."""
-    parser = argparse.ArgumentParser(
+    """The parser of ``kvtop`` without a command."""
+    commands = "\n".join(f"  kvtop {name:<15}{text}" for name, (_, text) in COMMANDS.items())
+    parser = _Parser(
         prog="kvtop",
         description="Live perf profile of a Raft key-value cluster, or of any Linux process.",
-        epilog=_EPILOG,
+        epilog=_EPILOG.format(commands=commands),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -42,15 +65,46 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of our output has gone, as `| head` does; leave nothing for exit to flush.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def raft_server() -> int:
+    """The original project's ``raft_server``: ``kvtop server``."""
+    return main(["server", *sys.argv[1:]])
+
+
+def kv_stress_test() -> int:
+    """The original project's ``kv_stress_test``: ``kvtop stress``."""
+    return main(["stress", *sys.argv[1:]])
+
+
+def simple_stress_test() -> int:
+    """The original project's ``simple_stress_test``: ``kvtop simple-stress``."""
+    return main(["simple-stress", *sys.argv[1:]])
 
 
 def _main(argv: Sequence[str]) -> int:
-    config = load(build_parser().parse_args(argv))
     if not sys.platform.startswith("linux"):
         raise UsageError("kvtop runs on Linux only, because its figures come from Linux perf.")
+    if argv and not argv[0].startswith("-"):
+        return _command(argv[0], argv[1:])
+    config = load(build_parser().parse_args(argv))
     if not (config.batch or config.json):
         _check_terminal()
-    return _run(config)
+    code: int = importlib.import_module("kvtop.run").run(config)
+    return code
+
+
+def _command(name: str, argv: Sequence[str]) -> int:
+    if name not in COMMANDS:
+        raise UsageError(f"there is no command {name!r}; see kvtop --help.")
+    module_name, text = COMMANDS[name]
+    module = importlib.import_module(module_name)
+    parser = _Parser(prog=f"kvtop {name}", description=text, allow_abbrev=False)
+    module.add_arguments(parser)
+    code: int = module.run(parser.parse_args(argv))
+    return code
 
 
 def _check_terminal() -> None:
@@ -60,12 +114,6 @@ def _check_terminal() -> None:
         raise UsageError(f"the screen needs a terminal on standard input and error; {hint}.")
     if os.environ.get("TERM", "dumb") == "dumb":
         raise UsageError(f"TERM is 'dumb' or not set, which cannot show the screen; {hint}.")
-
-
-def _run(config: Config) -> int:
-    runner = importlib.import_module("kvtop.run")
-    code: int = runner.run(config)
-    return code
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from kvtop.cli import COMMANDS
+
 
 def kvtop(*argv: str, **environ: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -39,6 +41,10 @@ def test_without_a_terminal_it_says_what_to_use() -> None:
     ("argv", "sentence"),
     [
         (["--mix", "1"], "READ:WRITE"),
+        (["--colour"], "unrecognized arguments: --colour"),
+        (["frobnicate"], "no command 'frobnicate'"),
+        (["stress", "--threads", "none"], "--threads"),
+        (["server", "--config", "/nonexistent.conf"], "/nonexistent.conf"),
         (["--batch", "--attach", "999999999"], "999999999"),
         (["--batch", "--attach", "4194304,1"], "4194304"),
     ],
@@ -55,3 +61,16 @@ def test_the_command_line_does_not_load_the_screen() -> None:
     code = "import sys, kvtop.cli, kvtop.batch; print('textual' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "False", done.stderr
+
+
+def test_every_command_has_help() -> None:
+    for name in COMMANDS:
+        done = kvtop(name, "--help")
+        assert done.returncode == 0
+        assert f"kvtop {name}" in done.stdout
+
+
+def test_simple_stress_reports_what_it_did() -> None:
+    done = kvtop("simple-stress", "--threads", "2", "--operations", "5")
+    assert done.returncode == 0, done.stderr
+    assert "10" in done.stdout
