@@ -22,9 +22,11 @@ _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _die_with_parent(parent: int) -> None:
+def _die_with_parent(parent: int, graceful: bool) -> None:
     """Runs in the child between fork and exec (prctl(2))."""
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if graceful:
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGINT if graceful else signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(127)
 
@@ -32,9 +34,12 @@ def _die_with_parent(parent: int) -> None:
 class Child:
     """A running child process; leaving the ``async with`` block ends and reaps it."""
 
-    def __init__(self, args: Sequence[str], process: asyncio.subprocess.Process) -> None:
+    def __init__(
+        self, args: Sequence[str], process: asyncio.subprocess.Process, graceful: bool
+    ) -> None:
         self.args = tuple(args)
         self._process = process
+        self._first_signal = signal.SIGINT if graceful else signal.SIGTERM
         self._stderr = bytearray()
         self._drain = asyncio.create_task(self._drain_stderr())
 
@@ -45,18 +50,23 @@ class Child:
         *,
         stdin: int = asyncio.subprocess.DEVNULL,
         stdout: int = asyncio.subprocess.DEVNULL,
+        graceful: bool = False,
     ) -> Self:
-        """Start ``args`` without a shell, messages in English; OSError where it cannot be run."""
+        """Start ``args`` without a shell, messages in English; OSError where it cannot be run.
+
+        ``graceful`` is for a program that has something to tidy up and does so on SIGINT once
+        its pipes have ended: it gets that signal instead of TERM or of KILL with its parent.
+        """
         process = await asyncio.create_subprocess_exec(
             *args,
             stdin=stdin,
             stdout=stdout,
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
-            preexec_fn=partial(_die_with_parent, os.getpid()),
+            preexec_fn=partial(_die_with_parent, os.getpid(), graceful),
             env={**os.environ, "LC_ALL": "C"},
         )
-        return cls(args, process)
+        return cls(args, process, graceful)
 
     @property
     def pid(self) -> int:
@@ -82,10 +92,10 @@ class Child:
         return code
 
     async def stop(self, patience: float = 1.0) -> None:
-        """TERM to the group, KILL after ``patience`` seconds or when cancelled, then reap."""
+        """TERM (INT) to the group, KILL after ``patience`` seconds or when cancelled, then reap."""
         try:
             if self.returncode is None:
-                self._signal(signal.SIGTERM)
+                self._signal(self._first_signal)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._process.wait(), patience)
         finally:

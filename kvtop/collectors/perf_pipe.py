@@ -29,6 +29,8 @@ _MMAP2_NAME = _HEAD.size + _MMAP2.size
 _USER_MODE = 2
 MISC_EXEC = 1 << 13
 """PERF_RECORD_MISC_COMM_EXEC; in a FORK, where only perf itself sets it: do not copy mappings."""
+_MISC_BUILD_ID = 1 << 14
+"""PERF_RECORD_MISC_MMAP_BUILD_ID: a build id stands in the place of device and inode."""
 _STACK_USER, _DATA_SRC, _IDENTIFIER = 1 << 13, 1 << 15, 1 << 16
 _STACK_SIZE_AT = 88
 """Offset of sample_stack_user in struct perf_event_attr."""
@@ -225,6 +227,20 @@ def make_mmap2(
     )
     body += name + attr.sample_id(pid, tid, time_ns)
     return _HEAD.pack(MMAP2, _USER_MODE, 8 + len(body)) + body
+
+
+def rename_mmap2(
+    data: bytes, attr: EventAttr, device: tuple[int, int], inode: int, filename: bytes
+) -> bytes:
+    """An MMAP2 record with another file in it, which is mapped from its beginning."""
+    pid, tid, address, length, _, *place, protection, flags = _MMAP2.unpack_from(data, 8)
+    misc = _HEAD.unpack_from(data)[1]
+    if not misc & _MISC_BUILD_ID:
+        place = [*device, inode, 0]
+    body = _MMAP2.pack(pid, tid, address, length, 0, *place, protection, flags)
+    body += filename + bytes(8 - len(filename) % 8)
+    body += data[len(data) - len(attr.sample_id(0, 0, 0)) :]
+    return _HEAD.pack(MMAP2, misc, 8 + len(body)) + body
 
 
 def trim_stack(data: bytes, attr: EventAttr) -> bytes:

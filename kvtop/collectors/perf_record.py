@@ -21,6 +21,7 @@ from kvtop.collectors.perf_script import ScriptParser
 from kvtop.collectors.perf_stream import SCRIPT_OPTIONS, RecordOptions, Stream
 from kvtop.collectors.perf_window import PipeWindow
 from kvtop.collectors.processes import process_exists
+from kvtop.collectors.vdso import VDSO, VdsoFile
 from kvtop.events import (
     CollectorStatus,
     Emit,
@@ -69,8 +70,10 @@ class PerfRecord:
         self.attached = asyncio.Event()
         """Set while perf samples: children that the targets start from then on are seen."""
         self.window = PipeWindow() if window is None else window
-        self._parser = ScriptParser(table, JIT_OBJECT_DIRECTORY)
         self._objects = JitObjects()
+        self._vdso = VdsoFile()
+        objects = {JIT_OBJECT_DIRECTORY: "jit", self._vdso.filename: VDSO}
+        self._parser = ScriptParser(table, objects)
         self._stream: Stream | None = None
         self._lost_before = 0
         self._changed = asyncio.Event()
@@ -125,6 +128,7 @@ class PerfRecord:
         finally:
             stats.cancel()
             self._objects.close()
+            self._vdso.close()
 
     def write_perf_data(self, path: Path, seconds: float) -> int:
         """Save the raw samples of the last ``seconds`` for ``perf report -i``; their number.
@@ -142,7 +146,9 @@ class PerfRecord:
         """Save ``perf script``'s text of a file of `write_perf_data`; OSError where that fails."""
         with path.open("wb") as file:
             child = await Child.spawn(
-                ["perf", "script", "-i", str(perf_data), *SCRIPT_OPTIONS], stdout=file.fileno()
+                ["perf", "script", "-i", str(perf_data), *SCRIPT_OPTIONS],
+                stdout=file.fileno(),
+                graceful=True,
             )
             async with child:
                 if await child.wait():
@@ -170,7 +176,9 @@ class PerfRecord:
         options = replace(self.options, pids=pids, call_graph=self._call_graph)
         if self._stream is not None:
             self._lost_before += self._stream.lost
-        self._stream = Stream(options, self._objects, self.window, self.attached, deliver)
+        self._stream = Stream(
+            options, self._objects, self._vdso, self.window, self.attached, deliver
+        )
         streaming = asyncio.create_task(self._stream.run())
         changed = asyncio.create_task(self._changed.wait())
         try:

@@ -8,6 +8,7 @@ neutralised by the frame table, and the thread name here.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from kvtop.collectors.perf_pipe import FILLER_MARK
@@ -37,12 +38,15 @@ class ScriptParser:
     """Feed it what ``perf script -F FIELDS --ns --no-inline`` prints, in pieces of any size.
 
     Samples come back in the order of the text. ``table`` interns frames and stacks; ids that this
-    class caches are dropped when ``table.generation`` moves. Objects under ``jit_directory`` are
-    named ``jit``. Counts are since the start.
+    class caches are dropped when ``table.generation`` moves. ``renamed`` gives the names of
+    objects by what their paths begin with. Counts are since the start.
     """
 
     def __init__(
-        self, table: StackTable, jit_directory: str = "", cache_size: int = 20_000
+        self,
+        table: StackTable,
+        renamed: Mapping[str, str] | None = None,
+        cache_size: int = 20_000,
     ) -> None:
         self.samples = 0
         self.broken = 0
@@ -50,7 +54,7 @@ class ScriptParser:
         self.malformed = 0
         """Blocks of text in which no sample could be read."""
         self._table = table
-        self._jit_directory = jit_directory
+        self._renamed = tuple((renamed or {}).items())
         self._cache_size = cache_size
         self._rest = b""
         self._generation = table.generation
@@ -182,8 +186,9 @@ class ScriptParser:
             return None
         _, symbol, dso = match.groups()
         dso = dso or "[unknown]"
-        if self._jit_directory and dso.startswith(self._jit_directory):
-            dso = "jit"
+        for path, name in self._renamed:
+            if dso.startswith(path):
+                dso = name
         return self._table.frame_id(symbol or "[unknown]", dso)
 
 

@@ -22,6 +22,7 @@ from kvtop.collectors.perf_pipe import (
     COMM,
     FINISHED_INIT,
     HEADER_ATTR,
+    MMAP2,
     PIPE_HEADER,
     ROUND,
     SAMPLE,
@@ -38,6 +39,7 @@ from kvtop.collectors.perf_pipe import (
 )
 from kvtop.collectors.perf_script import FIELDS
 from kvtop.collectors.perf_window import PipeWindow
+from kvtop.collectors.vdso import VdsoFile
 
 DWARF = "dwarf,32768"
 """libuv's uv__io_poll alone keeps 12 KiB on the stack: with 16 KiB a quarter of an uvloop program's
@@ -93,6 +95,7 @@ class Stream:
         self,
         options: RecordOptions,
         objects: JitObjects,
+        vdso: VdsoFile,
         window: PipeWindow,
         attached: asyncio.Event,
         deliver: Callable[[bytes], None],
@@ -104,6 +107,7 @@ class Stream:
         self.pids: tuple[int, ...] = ()
         self.dumps = JitDumps(objects)
         self._options = options
+        self._vdso = vdso
         self._window = window
         self._attached = attached
         self._deliver = deliver
@@ -123,6 +127,7 @@ class Stream:
                         _script_command(),
                         stdin=script_out.fd,
                         stdout=text_in.fd,
+                        graceful=True,
                     )
                 )
                 record = await stack.enter_async_context(
@@ -145,6 +150,9 @@ class Stream:
             finally:
                 self.pids = ()
                 await _cancel(pump, read)
+                # With all its pipes closed nothing keeps perf script from tidying up.
+                for end in (raw_out, script_in, text_out):
+                    end.close()
             return await _verdict(record, script, pump)
 
     async def _pump(self, source: int, sink: int) -> None:
@@ -204,8 +212,10 @@ class Stream:
                     parts.append(self._keep(fork, now))
             if record.type == SAMPLE and self.attr is not None:
                 record = record._replace(data=trim_stack(record.data, self.attr))
-            parts.append(record.data)
             self._window.keep(record, now)
+            if record.type == MMAP2 and self.attr is not None:
+                record = self._vdso.stand_in(record, self.attr)
+            parts.append(record.data)
             if record.type == SAMPLE:
                 self.forwarded += 1
             elif record.type == HEADER_ATTR:

@@ -219,6 +219,29 @@ async def test_perf_dies_with_a_kvtop_that_was_killed(spin_program: str) -> None
             await until(lambda: not any(_runs(pid) for pid in children))
 
 
+async def test_perf_killed_in_the_middle_leaves_no_file() -> None:
+    """perf would read the vdso from a file in /tmp, which only an orderly end removes."""
+    code = "import time\nwhile True: time.monotonic()"
+    left = vdso_files()
+    with processes([sys.executable, "-c", code]) as (program,):
+        async with live([program.pid], "dwarf") as run:
+
+            def in_vdso(sample: StackSample) -> bool:
+                frames = map(run.table.frame, run.table.frames(sample.stack))
+                return any(frame.object == "[vdso]" for frame in frames)
+
+            samples = await run.more(20, in_vdso)
+            assert sum(not run.table.is_broken(s.stack) for s in samples) >= 18
+            assert any("clock_gettime" in name for s in samples for name in run.symbols(s))
+            os.kill(run.record.child_pids[1], signal.SIGKILL)
+            await until(lambda: run.statuses[-1].health is Health.DEGRADED)
+    assert vdso_files() <= left
+
+
+def vdso_files() -> set[Path]:
+    return set(Path("/tmp").glob("perf-vdso.so-*"))
+
+
 def jit_objects(dump: Path) -> list[Path]:
     return list(dump.parent.glob(f"jitted-{dump.stem.removeprefix('jit-')}-*"))
 

@@ -25,7 +25,7 @@ python3.13 10344/10344  1640.824133968:   10101010 cpu-clock:pppH:\x20
 
 
 def parse(text: bytes, size: int = 0) -> tuple[list[StackSample], ScriptParser]:
-    parser = ScriptParser(StackTable(), "/proc/77/fd/")
+    parser = ScriptParser(StackTable(), {"/proc/77/fd/": "jit"})
     size = size or max(len(text), 1)
     samples = []
     for at in range(0, len(text), size):
@@ -73,7 +73,7 @@ node 2/2  1.0:   1 cycles: \n\t  85 Function:~work (/proc/77/fd/13)\n\n"""
 
 def test_same_result_from_cache_and_without() -> None:
     cached, _ = parse(TEXT * 3)
-    parser = ScriptParser(StackTable(), "/proc/77/fd/", cache_size=1)
+    parser = ScriptParser(StackTable(), {"/proc/77/fd/": "jit"}, cache_size=1)
     assert parser.feed(TEXT * 3) == cached
     assert cached[0] == cached[2] == cached[4]
 
