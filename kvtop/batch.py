@@ -15,7 +15,7 @@ from kvtop.profile.hotspots import Hotspot, hotspots
 from kvtop.session import Session
 
 TABLE_ROWS = 20
-JSON_ROWS = 200
+JSON_ROWS = 100
 
 
 async def print_reports(session: Session, config: Config) -> int:
@@ -39,7 +39,7 @@ def make_report(session: Session, window: float) -> dict[str, Any]:
     now = time.monotonic()
     counts = session.fold(window)
     total = sum(counts.values())
-    spots = hotspots(store.table, counts)[:JSON_ROWS]
+    spots = _leading(hotspots(store.table, counts))
     pipeline = store.pipeline
     return {
         "time": store.wall(now),
@@ -102,6 +102,14 @@ def format_report(report: dict[str, Any]) -> str:
         if status["health"] in (Health.DEGRADED, Health.UNAVAILABLE):
             lines.append(f"{name}: {status['reason']}")
     return "\n".join(lines) + "\n"
+
+
+def _leading(spots: list[Hotspot]) -> list[Hotspot]:
+    """The first by own samples, and the first by total ones (callers that seldom run themselves)."""
+    by_total = sorted(spots, key=lambda spot: -spot.total)[:JSON_ROWS]
+    own = spots[:JSON_ROWS]
+    known = {spot.frame_id for spot in own}
+    return own + [spot for spot in by_total if spot.frame_id not in known]
 
 
 def _spot(spot: Hotspot, total: int) -> dict[str, Any]:

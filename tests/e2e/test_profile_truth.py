@@ -1,0 +1,61 @@
+"""The live profile of the cluster: whole stacks, the Raft code by name, all sources."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.e2e
+
+
+def reports(*argv: str) -> list[dict[str, Any]]:
+    done = subprocess.run(
+        [sys.executable, "-m", "kvtop", "--json", "--refresh", "1", *argv],
+        capture_output=True,
+        text=True,
+        timeout=90,
+    )
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="-X perf_jit needs Python 3.13")
+def test_python_c_and_kernel_frames_in_whole_stacks() -> None:
+    first, *_, last = reports("-n", "14")
+    before, after = first["profile"]["stream"], last["profile"]["stream"]
+    samples = after["samples"] - before["samples"]
+    assert samples > 200
+    assert after["broken"] - before["broken"] <= 0.05 * samples
+
+    spots = last["profile"]["hot_symbols"]
+    assert {"python", "native", "kernel"} <= {spot["kind"] for spot in spots}
+    raft = [s for s in spots if s["kind"] == "python" and "/workload/raft/" in s["file"]]
+    assert any(spot["symbol"].startswith("Raft.") for spot in raft)
+    assert sum(spot["samples"] for spot in spots) <= last["profile"]["samples"]
+
+
+def test_every_pane_has_a_real_source() -> None:
+    *_, last = reports("-n", "6", "--rate", "400")
+    assert last["leader"] in {"node0", "node1", "node2"}
+    for node in last["nodes"]:
+        assert node["state"] == "up"
+        assert node["commit"] > 0
+        assert node["fdatasync_p99"] > 0
+    assert {usage["label"] for usage in last["usage"]} >= {"node0", "node1", "node2", "client0"}
+    stress = last["stress"]
+    assert stress["total_operations"] > 400
+    assert stress["p50"] <= stress["p99"] <= stress["p999"]
+    clock = {c["label"]: c for c in last["counters"] if c["event"] == "task-clock"}
+    assert all(clock[node]["value"] > 0 for node in ("node0", "node1", "node2"))
+    assert last["own"]["cpu_percent"] > 0
+
+
+def test_without_python_frames_the_rest_works() -> None:
+    *_, last = reports("-n", "5", "--python-frames", "off", "--rate", "400")
+    kinds = {spot["kind"] for spot in last["profile"]["hot_symbols"]}
+    assert "python" not in kinds
+    assert {"native", "kernel"} <= kinds
