@@ -105,7 +105,7 @@ def format_report(report: dict[str, Any]) -> str:
 
 
 def _leading(spots: list[Hotspot]) -> list[Hotspot]:
-    """The first by own samples, and the first by total ones (callers that seldom run themselves)."""
+    """The first by own samples, and by total ones: callers that seldom run themselves."""
     by_total = sorted(spots, key=lambda spot: -spot.total)[:JSON_ROWS]
     own = spots[:JSON_ROWS]
     known = {spot.frame_id for spot in own}
