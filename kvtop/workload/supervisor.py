@@ -24,6 +24,7 @@ import time
 from pathlib import Path
 
 from kvtop.workload.children import Child, Leftovers, LineReader, remove_perf_files
+from kvtop.workload.event_writer import EventWriter
 from kvtop.workload.stress_merge import StressMerger
 from kvtop.workload.supervisor_protocol import (
     Command,
@@ -60,6 +61,7 @@ class Supervisor:
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
+        self._writer = EventWriter(sys.stdout.fileno())
         self._leftovers = Leftovers()
         self._children: dict[str, Child] = {}
         self._commands: dict[str, list[str]] = {}
@@ -69,6 +71,7 @@ class Supervisor:
         self._stress_ends = float("inf")
         self._duration: float | None = None
         self._clients_launched = False
+        self._idle_clients: set[str] = set()
         self._stopping = False
         self._python = sys.executable
 
@@ -103,6 +106,7 @@ class Supervisor:
                     self._stopping = True
         self._reap()
         self._merger.flush(time.monotonic())
+        self._writer.flush()
         if time.monotonic() >= self._stress_ends:
             self._stress_ends = float("inf")
             self._end_stress()
@@ -240,9 +244,8 @@ class Supervisor:
         self._clients_launched = True
         for name in names:
             self._merger.expect(name)
+            self._idle_clients.add(name)
             self._launch(name, "client")
-        if self._duration is not None:
-            self._stress_ends = time.monotonic() + self._duration
 
     def _launch(self, name: str, kind: str) -> None:
         child = Child(name, kind, self._commands[name])
@@ -268,6 +271,7 @@ class Supervisor:
             event = data["event"]
             if event == "interval":
                 self._merger.add(child.name, data)
+                self._client_works(child.name)
             elif event == "listening":
                 self._launch_clients()
             elif event == "role":
@@ -281,6 +285,15 @@ class Supervisor:
                 self._emit(Error(time.monotonic(), f"{child.name}: {data['text']}"))
         except (ValueError, KeyError, TypeError) as error:
             self._emit(Error(time.monotonic(), f"{child.name} wrote a bad line: {error}"))
+
+    def _client_works(self, name: str) -> None:
+        """The duration of the stress counts from the moment all of its processes work."""
+        if self._duration is None:
+            return
+        self._idle_clients.discard(name)
+        if not self._idle_clients:
+            self._stress_ends = time.monotonic() + self._duration
+            self._duration = None
 
     def _on_log(self, child: Child, line: bytes) -> None:
         text = line.decode("utf-8", "replace").rstrip()
@@ -340,15 +353,10 @@ class Supervisor:
             remove_perf_files(pid)
         self._leftovers.remove_all()
         self._emit(Stopped(time.monotonic()))
+        self._writer.finish(1.0)
 
     def _emit(self, event: Event) -> None:
-        data = event_to_json(event).encode() + b"\n"
-        while data:
-            try:
-                data = data[os.write(sys.stdout.fileno(), data) :]
-            except OSError:
-                # The user of the events is gone; the end of standard input says so too.
-                return
+        self._writer.write(event_to_json(event).encode() + b"\n")
 
 
 def cluster_id(directory: Path) -> int:
