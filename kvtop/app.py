@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,22 +15,25 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from kvtop.events import NodeState
-from kvtop.keys import KEYS, keys_for
+from kvtop.keys import KEYS, footer_keys, keys_for
 from kvtop.session import FaultError, Session
-from kvtop.snapshot import SaveError, save_all, save_svg
+from kvtop.snapshot import SaveError, Shot, save_all, save_svg
 from kvtop.widgets.dashboard import Dashboard
 from kvtop.widgets.dialogs import ConfirmScreen
-from kvtop.widgets.flamegraph_screen import FlamegraphScreen
+from kvtop.widgets.flamegraph_screen import WINDOWS, FlamegraphScreen
 from kvtop.widgets.header import RunHeader
 from kvtop.widgets.help import HelpScreen
 from kvtop.widgets.key_bar import KeyBar, KeyHint
 from kvtop.widgets.logs import LogsPane
 from kvtop.widgets.prompt import Pattern, PromptScreen
+from kvtop.widgets.still import still
 from kvtop.widgets.table import LiveTable
 
 REFRESH_STEPS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-WINDOW_STEPS = (5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
-Save = Callable[[Session, Mapping[int, int], float], Awaitable[Path]]
+NOT_OFFERED = ("Keys", "Maximize", "Minimize")
+"""Commands of Textual's palette that kvtop's own keys do better."""
+READONLY = "--readonly disables faults"
+Save = Callable[[Session, Shot], Awaitable[Path]]
 
 
 class KvtopApp(App[int]):
@@ -66,8 +69,8 @@ class KvtopApp(App[int]):
         store = self.session.store
         yield RunHeader(store, id="header")
         yield Dashboard(store, self.window, id="dashboard")
-        keys = keys_for(store.info.has_cluster)
-        yield KeyBar([KeyHint(k.label, k.footer, f"app.{k.action}") for k in keys if k.footer])
+        keys = footer_keys(store.info.has_cluster, store.info.readonly)
+        yield KeyBar([KeyHint(k.label, k.footer, f"app.{k.action}", k.rank) for k in keys])
 
     def on_mount(self) -> None:
         """Start the tick."""
@@ -81,13 +84,20 @@ class KvtopApp(App[int]):
         return action in mine or action not in {key.action for key in KEYS}
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """The command palette: every key's action by name, and Textual's own."""
-        yield from super().get_system_commands(screen)
-        for key in keys_for(self.session.store.info.has_cluster):
-            if key.action not in ("quit", "command_palette"):
-                title = f"{key.text[:1].upper()}{key.text[1:]}"
-                run = partial(self.run_action, key.action)
-                yield SystemCommand(title, f"{key.group}, key {key.label}", run)
+        """The command palette: every action of the screen by name, and Textual's own."""
+        for command in super().get_system_commands(screen):
+            if command.title not in NOT_OFFERED:
+                yield command
+        if isinstance(screen, FlamegraphScreen):
+            for title, key, run in screen.commands():
+                yield SystemCommand(title, f"Flamegraph, key {key}", run)
+            return
+        info = self.session.store.info
+        for entry in keys_for(info.has_cluster and not info.readonly):
+            if entry.action not in ("quit", "command_palette"):
+                title = f"{entry.text[:1].upper()}{entry.text[1:]}"
+                run = partial(self.run_action, entry.action)
+                yield SystemCommand(title, f"{entry.group}, key {entry.label}", run)
 
     @property
     def main_screen(self) -> Screen[object]:
@@ -99,16 +109,18 @@ class KvtopApp(App[int]):
         """The panes of the main screen."""
         return self.main_screen.query_one(Dashboard)
 
+    @property
+    def graph_screen(self) -> FlamegraphScreen | None:
+        """The flamegraph over the main screen, if it is open."""
+        return next((s for s in self.screen_stack if isinstance(s, FlamegraphScreen)), None)
+
     def tick(self) -> None:
-        """Redraw what moved. A paused screen keeps still while the collection goes on."""
-        if self.paused:
-            return
+        """Redraw what moved; of a paused screen nothing does, because its store stands still."""
         self.main_screen.query_one(RunHeader).refresh_data()
-        for screen in self.screen_stack:
-            if isinstance(screen, FlamegraphScreen):
-                screen.refresh_data()
-                return
-        self.dashboard.refresh_data()
+        if (graph := self.graph_screen) is not None:
+            graph.refresh_data()
+        else:
+            self.dashboard.refresh_data()
 
     # General
 
@@ -122,13 +134,20 @@ class KvtopApp(App[int]):
         rows = [(key.group, key.label, key.text) for key in keys]
         rows += [("Panes", key, text) for key, text in self.dashboard.KEYS_HELP]
         for pane in self.dashboard.panes:
-            rows += [(f"{pane.NAME} pane", key, text) for key, text in pane.KEYS_HELP]
+            if pane is not self.dashboard.flamegraph:
+                rows += [(f"{pane.NAME} pane", key, text) for key, text in pane.KEYS_HELP]
+        rows += FlamegraphScreen.help_rows()
         self.push_screen(HelpScreen(rows))
 
     def action_toggle_pause(self) -> None:
-        """Stop redrawing, or go on."""
+        """Show the run as it is now until the same key shows the present again."""
         self.paused = not self.paused
-        self.main_screen.query_one(RunHeader).set_paused(self.paused)
+        store = self.session.store
+        shown = still(store) if self.paused else store
+        header = self.main_screen.query_one(RunHeader)
+        header.store = shown
+        self.dashboard.set_store(shown)
+        header.set_paused(self.paused)
         self.tick()
 
     def action_maximize_pane(self) -> None:
@@ -139,40 +158,46 @@ class KvtopApp(App[int]):
         """Refresh more often."""
         shorter = (step for step in REFRESH_STEPS if step < self.interval)
         self._set_interval(max(shorter, default=REFRESH_STEPS[0]))
-        self.notify(f"Refresh every {self.interval:g} s", timeout=2)
 
     def action_slower(self) -> None:
         """Refresh less often."""
         longer = (step for step in REFRESH_STEPS if step > self.interval)
         self._set_interval(min(longer, default=REFRESH_STEPS[-1]))
-        self.notify(f"Refresh every {self.interval:g} s", timeout=2)
 
     def _set_interval(self, seconds: float) -> None:
         self.interval = seconds
         if self._tick is not None:
             self._tick.stop()
         self._tick = self.set_interval(seconds, self.tick)
+        self.main_screen.query_one(RunHeader).set_interval_shown(seconds)
+        if self.graph_screen is not None:
+            self.notify(f"Refresh every {seconds:g} s", timeout=2)
 
     # Profile
 
     def action_window_shorter(self) -> None:
         """Profile a shorter stretch of the past."""
-        self._set_window(max((s for s in WINDOW_STEPS if s < self.window), default=5.0))
+        self._set_window(max((w for w in WINDOWS if w < self.window), default=WINDOWS[0]))
 
     def action_window_longer(self) -> None:
         """Profile a longer stretch of the past."""
-        self._set_window(min((s for s in WINDOW_STEPS if s > self.window), default=600.0))
+        self._set_window(min((w for w in WINDOWS if w > self.window), default=WINDOWS[-1]))
 
     def _set_window(self, seconds: float) -> None:
         self.window = seconds
         self.dashboard.hot_symbols.set_window(seconds)
-        self.notify(f"Profile window: the last {seconds:g} s", timeout=2)
+        self.dashboard.flamegraph.refresh_data()
 
     def action_flamegraph(self) -> None:
-        """The last seconds of what the hot symbols show, as a flamegraph."""
-        label = self.dashboard.hot_symbols.label
+        """The last seconds of what the hot symbols show, as a flamegraph; frozen while paused."""
+        hot = self.dashboard.hot_symbols
         screen = FlamegraphScreen(
-            self.session.store, self.window, label=label, save=self.action_save_graph
+            self.session.store,
+            self.window,
+            label=hot.label,
+            save=self.action_save_svg,
+            live=not self.paused,
+            until=hot.store.ring.last_time if self.paused else None,
         )
         self.push_screen(screen)
 
@@ -195,48 +220,49 @@ class KvtopApp(App[int]):
 
     @work(exclusive=True, group="save")
     async def action_save_svg(self) -> None:
-        """Write the last seconds as an interactive SVG."""
-        await self._save(save_svg, self.session.fold(self.window), self.window)
+        """Write what is shown as an interactive SVG."""
+        await self._save(save_svg)
 
     @work(exclusive=True, group="save")
     async def action_save_all(self) -> None:
         """Write SVG, folded stacks, perf.data and perf script's text."""
-        await self._save(save_all, self.session.fold(self.window), self.window)
+        await self._save(save_all)
 
-    @work(exclusive=True, group="save")
-    async def action_save_graph(self) -> None:
-        """Write what the open flamegraph shows as an interactive SVG."""
-        screen = next(s for s in self.screen_stack if isinstance(s, FlamegraphScreen))
-        await self._save(save_svg, screen.counts(), screen.window)
+    def _shot(self) -> Shot:
+        """The samples that flamegraph or hot symbols show."""
+        if (graph := self.graph_screen) is not None:
+            return Shot(graph.counts(), graph.window, graph.until, graph.label)
+        hot = self.dashboard.hot_symbols
+        return Shot(hot.counts(), hot.window, hot.store.ring.last_time, hot.label)
 
-    async def _save(self, save: Save, counts: Mapping[int, int], window: float) -> None:
-        if not counts:
+    async def _save(self, save: Save) -> None:
+        shot = self._shot()
+        if not shot.counts:
             self.notify("There are no samples in the window to save.", severity="warning")
             return
         try:
-            path = await save(self.session, counts, window)
+            path = await save(self.session, shot)
         except SaveError as error:
             self.notify(str(error), title="Not saved", severity="error", markup=False)
         else:
             where = f"{path.name}\nin {path.parent}"
-            self.notify(where, title="Saved", timeout=8, markup=False)
+            self.notify(where, title="Saved", timeout=5, markup=False)
 
     # Cluster
 
     def action_kill_leader(self) -> None:
         """Ask, then ``kill -9`` the leader."""
         leader = self.session.store.cluster.leader
+        if self.session.config.readonly:
+            self._refuse(FaultError(READONLY))
+            return
         if leader is None:
             self._refuse(FaultError("there is no leader at the moment"))
             return
         status = self.session.store.cluster.nodes[leader]
         question = f"kill -9 the leader {leader} (PID {status.pid})?"
-
-        def answered(yes: bool | None) -> None:
-            if yes:
-                self._fault(self.session.kill(leader), f"{leader} is killed")
-
-        self.push_screen(ConfirmScreen(question, "Kill the leader"), answered)
+        kill = partial(self.session.kill, leader)
+        self._ask(question, "Kill the leader", kill, f"{leader} is killed")
 
     def action_pause_node(self) -> None:
         """SIGSTOP the selected node, or SIGCONT it."""
@@ -249,17 +275,32 @@ class KvtopApp(App[int]):
             self._fault(self.session.pause(name), f"{name} is paused")
 
     def action_restart_node(self) -> None:
-        """Start the selected node again, or the one that is down."""
-        down = [
-            n.name for n in self.session.store.cluster.nodes.values() if n.state is NodeState.DOWN
-        ]
+        """Start the selected node again, or the one that is down; asks before it ends one."""
+        nodes = self.session.store.cluster.nodes
+        down = [node.name for node in nodes.values() if node.state is NodeState.DOWN]
         name = self.dashboard.cluster.selected_node
         if down and name not in down:
             name = down[0]
-        if name is None:
+        if self.session.config.readonly:
+            self._refuse(FaultError(READONLY))
+        elif name is None:
             self._refuse(FaultError("select a node in the cluster pane first"))
-        else:
+        elif name in down:
             self._fault(self.session.restart(name), f"{name} is started")
+        else:
+            question = f"kill -9 {name} (PID {nodes[name].pid}), which runs, and start it again?"
+            self._ask(question, "Restart", partial(self.session.restart, name), f"{name} restarts")
+
+    def _ask(
+        self, question: str, title: str, act: Callable[[], Awaitable[None]], done: str
+    ) -> None:
+        """Do it only where the answer is yes."""
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._fault(act(), done)
+
+        self.push_screen(ConfirmScreen(question, title), answered)
 
     @work(group="fault")
     async def _fault(self, act: Awaitable[None], done: str) -> None:
@@ -271,4 +312,6 @@ class KvtopApp(App[int]):
             self.notify(done, timeout=3, markup=False)
 
     def _refuse(self, error: FaultError) -> None:
-        self.notify(str(error).capitalize(), severity="warning", markup=False)
+        text = str(error)
+        sentence = f"{text[:1].upper()}{text[1:].rstrip('.')}."
+        self.notify(sentence, severity="warning", markup=False)

@@ -10,8 +10,9 @@ class Key:
     """One key and the app action it runs.
 
     ``key`` is Textual's name of it ("plus", "ctrl+c"), ``shown`` what a person reads;
-    ``footer`` is the word at the bottom of the main screen, if any; ``cluster`` keys exist only
-    where kvtop runs the cluster.
+    ``footer`` is the word at the bottom of the main screen, if any, and goes first where its
+    ``rank`` is the highest and room is short; ``cluster`` keys exist only where kvtop runs the
+    cluster.
     """
 
     key: str
@@ -20,6 +21,7 @@ class Key:
     group: str
     shown: str = ""
     footer: str = ""
+    rank: int = 0
     cluster: bool = False
 
     @property
@@ -35,9 +37,9 @@ KEYS: tuple[Key, ...] = (
     Key(
         "space", "toggle_pause", "pause the screen, never the collection", "General", footer="pause"
     ),
-    Key("tab", "focus_next", "next pane", "General", footer="pane"),
+    Key("tab", "focus_next", "next pane", "General", footer="pane", rank=1),
     Key("shift+tab", "focus_previous", "previous pane", "General"),
-    Key("z", "maximize_pane", "maximise the pane, and back", "General", footer="zoom"),
+    Key("z", "maximize_pane", "maximise the pane, and back", "General", footer="zoom", rank=2),
     Key("ctrl+p", "command_palette", "every action by name", "General", shown="^p"),
     Key("plus", "faster", "refresh more often", "General", shown="+"),
     Key("minus", "slower", "refresh less often", "General", shown="-"),
@@ -60,7 +62,13 @@ KEYS: tuple[Key, ...] = (
     ),
     Key("p", "pause_node", "pause or resume the selected node", "Cluster", cluster=True),
     Key(
-        "r", "restart_node", "restart the selected node", "Cluster", footer="restart", cluster=True
+        "r",
+        "restart_node",
+        "restart the selected node",
+        "Cluster",
+        footer="restart",
+        rank=3,
+        cluster=True,
     ),
 )
 
@@ -68,6 +76,12 @@ KEYS: tuple[Key, ...] = (
 def keys_for(has_cluster: bool) -> tuple[Key, ...]:
     """The keys that work in a run with, or without, kvtop's own cluster."""
     return tuple(key for key in KEYS if has_cluster or not key.cluster)
+
+
+def footer_keys(has_cluster: bool, readonly: bool) -> tuple[Key, ...]:
+    """The keys that the bottom line of the main screen offers."""
+    offered = has_cluster and not readonly
+    return tuple(key for key in keys_for(offered) if key.footer)
 
 
 def markdown_table() -> str:

@@ -7,6 +7,7 @@ import shlex
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -20,27 +21,46 @@ class SaveError(Exception):
     """A file that could not be written: one sentence with the reason."""
 
 
-async def save_svg(session: Session, counts: Mapping[int, int], window: float) -> Path:
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """What is to be saved: the fold (stack id -> samples) of ``window`` seconds.
+
+    ``until`` is its newest moment, monotonic seconds (now where None); ``label`` the one target
+    that it is limited to, if it is.
+    """
+
+    counts: Mapping[int, int]
+    window: float
+    until: float | None = None
+    label: str | None = None
+
+
+async def save_svg(session: Session, shot: Shot) -> Path:
     """Write the fold as an interactive SVG into the output directory; returns its path."""
     path = _unused(session.config.output, ".svg")
-    text = await asyncio.to_thread(write_svg, counts, session.store.table, _meta(session, window))
+    table, meta = session.store.table, _meta(session, shot)
+    text = await asyncio.to_thread(write_svg, shot.counts, table, meta)
     _write(path, text)
     return path.absolute()
 
 
-async def save_all(session: Session, counts: Mapping[int, int], window: float) -> Path:
-    """Write perf.data, perf.unfold, perf.folded and perf.svg into a directory of their own."""
+async def save_all(session: Session, shot: Shot) -> Path:
+    """Write perf.data, perf.unfold, perf.folded and perf.svg into a directory of their own.
+
+    The former two hold every target, and all from the beginning of the window until now.
+    """
     directory = _unused(session.config.output, "")
     table = session.store.table
-    svg = await asyncio.to_thread(write_svg, counts, table, _meta(session, window))
+    svg = await asyncio.to_thread(write_svg, shot.counts, table, _meta(session, shot))
     try:
         directory.mkdir(parents=True)
     except OSError as error:
         raise SaveError(f"cannot make {directory}: {error.strerror}.") from error
-    _write(directory / "perf.folded", write_folded(counts, table))
+    _write(directory / "perf.folded", write_folded(shot.counts, table))
     _write(directory / "perf.svg", svg)
     try:
-        await session.save_perf_data(directory, window)
+        ago = 0.0 if shot.until is None else time.monotonic() - shot.until
+        await session.save_perf_data(directory, shot.window + max(0.0, ago))
     except (OSError, ValueError) as error:
         raise SaveError(f"{directory} has perf.svg and perf.folded only: {error}.") from error
     return directory.absolute()
@@ -64,17 +84,17 @@ def _write(path: Path, text: str) -> None:
         raise SaveError(f"cannot write {path}: {error.strerror}.") from error
 
 
-def _meta(session: Session, window: float) -> SvgMeta:
+def _meta(session: Session, shot: Shot) -> SvgMeta:
     store = session.store
     pipeline = store.pipeline
-    now = store.wall(time.monotonic())
+    until = store.wall(time.monotonic() if shot.until is None else shot.until)
     return SvgMeta(
-        title=store.info.title,
+        title=store.info.title if shot.label is None else f"{shot.label} of {store.info.title}",
         command=shlex.join(["kvtop", *sys.argv[1:]]),
         host=store.info.host,
         kernel=store.info.kernel,
         event=pipeline.event if pipeline else "",
         frequency=f"{pipeline.frequency} Hz" if pipeline else "",
-        window=f"{window:g} s up to {datetime.fromtimestamp(now):%Y-%m-%d %H:%M:%S}",
+        window=f"{shot.window:g} s up to {datetime.fromtimestamp(until):%Y-%m-%d %H:%M:%S}",
         version=__version__,
     )

@@ -20,6 +20,14 @@ class Series:
     def __len__(self) -> int:
         return len(self._times)
 
+    def copy(self) -> Series:
+        """A series with the same points, which goes its own way from now on."""
+        other = Series(self._times.maxlen or 0)
+        other._times.extend(self._times)
+        other._values.extend(self._values)
+        other.revision = self.revision
+        return other
+
     def append(self, time: float, value: float | None) -> None:
         """Add a point; one that is older than the newest is refused (ValueError)."""
         if self._times and time < self._times[-1]:

@@ -11,7 +11,7 @@ from textual.containers import Container
 
 from kvtop.store import Store
 from kvtop.widgets.arrangement import Plan, alone, plan_for
-from kvtop.widgets.base import Help, LineWidget
+from kvtop.widgets.base import Help, LineWidget, Pane
 from kvtop.widgets.cluster import ClusterPane
 from kvtop.widgets.counters import CountersPane
 from kvtop.widgets.flame_pane import FlamePane
@@ -53,13 +53,20 @@ class Dashboard(Container):
         self._present: Plan | None = None
 
     @property
-    def panes(self) -> list[LineWidget]:
+    def panes(self) -> list[Pane | FlamePane]:
         """The panes of this run in the order of their numbers."""
-        own = [self.cluster, self.stress] if self.store.info.has_cluster else [self.processes]
+        has_cluster = self.store.info.has_cluster
+        own: list[Pane] = [self.cluster, self.stress] if has_cluster else [self.processes]
         return [*own, self.hot_symbols, self.counters, self.timeline, self.logs, self.flamegraph]
 
     def compose(self) -> ComposeResult:
         yield from self.panes
+
+    def set_store(self, store: Store) -> None:
+        """Show another store of the same run: one that stands still, or the live one again."""
+        self.store = store
+        for pane in self.panes:
+            pane.store = store
 
     def refresh_data(self) -> None:
         """Let every pane that is on screen look whether its data moved."""

@@ -7,7 +7,6 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
-from kvtop.profile.ring import Filter
 from kvtop.store import Store
 from kvtop.widgets.figures import count, span
 from kvtop.widgets.flamegraph import Flamegraph
@@ -29,14 +28,11 @@ class FlamePane(Flamegraph):
     def refresh_data(self) -> None:
         """Take the window as it is now, if anything in it moved."""
         hot = self._hot
-        ring = self.store.ring
-        revision = ring.revision, hot.window, hot.label
+        revision = self.store.ring.revision, hot.window, hot.label
         if revision == self._seen:
             return
         self._seen = revision
-        last = ring.last_time
-        labels = None if hot.label is None else frozenset((hot.label,))
-        counts = ring.fold(Filter(start=None if last is None else last - hot.window, labels=labels))
+        counts = hot.counts()
         whose = "all targets" if hot.label is None else hot.label
         caption = f"{count(sum(counts.values()))} samples in {span(hot.window)} · {whose}"
         self.set_counts(counts, self.store.table, caption)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -37,30 +38,30 @@ _HINTS = (
     KeyHint("/", "search", "screen.search"),
     KeyHint("enter", "zoom", "screen.flame('zoom')"),
     KeyHint("space", "freeze", "screen.freeze"),
-    KeyHint("+ -", "window", "screen.window(1)"),
-    KeyHint("t", "group", "screen.group"),
+    KeyHint("[ ]", "window", "screen.window(1)", 1),
+    KeyHint("t", "group", "screen.group", 1),
     KeyHint("s", "save SVG", "screen.save"),
-    KeyHint("i", "upside down", "screen.flame('invert')"),
-    KeyHint("c", "callers first", "screen.flame('reverse')"),
-    KeyHint("g", "glue", "screen.flame('glue')"),
-    KeyHint("y", "copy name", "screen.flame('copy_name')"),
+    KeyHint("i", "upside down", "screen.flame('invert')", 4),
+    KeyHint("c", "callers first", "screen.flame('reverse')", 2),
+    KeyHint("g", "glue", "screen.flame('glue')", 3),
+    KeyHint("y", "copy name", "screen.flame('copy_name')", 4),
 )
 
 
 class FlamegraphScreen(Screen[None]):
     """The past ``window`` seconds of the ring as a flamegraph; it follows new samples until frozen.
 
-    ``label`` limits it to one target. ``save`` is called by the key ``s``. ``source`` stands in
-    for the store's ring.
+    ``label`` limits it to one target. Not ``live``, it starts frozen at the time ``until``.
+    ``save`` is called by the key ``s``. ``source`` stands in for the store's ring.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "back"),
-        Binding("f", "close", "close", show=False),
+        Binding("f,q", "close", "close", show=False),
         Binding("slash", "search", "search", key_display="/"),
         Binding("space", "freeze", "freeze"),
-        Binding("plus,equals_sign", "window(1)", "window +", key_display="+"),
-        Binding("minus", "window(-1)", "window -", key_display="-"),
+        Binding("left_square_bracket", "window(-1)", "shorter window", key_display="["),
+        Binding("right_square_bracket", "window(1)", "longer window", key_display="]"),
         Binding("t", "group", "group by"),
         Binding("s", "save", "save SVG"),
         Binding("question_mark", "help", "help", key_display="?"),
@@ -69,14 +70,18 @@ class FlamegraphScreen(Screen[None]):
         Binding("j", "flame('move_down')", "down", show=False),
         Binding("h", "flame('sibling(-1)')", "left", show=False),
         Binding("l", "flame('sibling(1)')", "right", show=False),
-        Binding("p,r", "nothing", show=False),
+        Binding("p,r,z", "nothing", show=False),
+        Binding("tab", "flame('sibling(1)')", "right", show=False),
+        Binding("shift+tab", "flame('sibling(-1)')", "left", show=False),
     ]
     KEYS_HELP: ClassVar[list[Help]] = [
         ("space", "freeze, or follow the newest samples again"),
-        ("+ -", "longer or shorter window"),
+        ("[ ]", "shorter or longer window"),
         ("t", "group by target, role, thread, process, or not at all"),
         ("s", "save as interactive SVG"),
-        ("esc", "zoom out, then back to the main screen"),
+        ("S", "save perf.data, perf.unfold, perf.folded, perf.svg"),
+        ("esc", "end the search, zoom out, then back to the main screen"),
+        ("f q", "back to the main screen at once"),
     ]
     DEFAULT_CSS = """
     FlamegraphScreen {
@@ -93,6 +98,7 @@ class FlamegraphScreen(Screen[None]):
         save: Callable[[], object] | None = None,
         source: Source | None = None,
         live: bool = True,
+        until: float | None = None,
     ) -> None:
         super().__init__()
         self.store = store
@@ -102,7 +108,7 @@ class FlamegraphScreen(Screen[None]):
         self.grouping: GroupKey | None = None
         self._save = save
         self._source = source or self._ring
-        self._frozen_at: float | None = None
+        self._frozen_at = until
         self._seen: object = None
         self.flamegraph = Flamegraph(store.table, id="flamegraph")
 
@@ -112,7 +118,7 @@ class FlamegraphScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Show the window as it is now."""
-        if not self.live:
+        if not self.live and self._frozen_at is None:
             self._frozen_at = self.store.ring.last_time
         self.flamegraph.focus()
         self._load()
@@ -121,7 +127,7 @@ class FlamegraphScreen(Screen[None]):
 
     def _ring(self, seconds: float, grouping: GroupKey | None) -> Groups:
         ring = self.store.ring
-        end = self._frozen_at if self._frozen_at is not None else ring.last_time
+        end = self.until
         labels = None if self.label is None else frozenset((self.label,))
         filter = Filter(start=None if end is None else end - seconds, end=end, labels=labels)
         if grouping is None:
@@ -131,6 +137,11 @@ class FlamegraphScreen(Screen[None]):
     def counts(self) -> dict[int, int]:
         """Stack id -> samples of what is shown, whatever it is grouped by."""
         return dict(self._source(self.window, None)[""])
+
+    @property
+    def until(self) -> float | None:
+        """The newest moment that is shown, monotonic seconds; None where there is no sample."""
+        return self._frozen_at if self._frozen_at is not None else self.store.ring.last_time
 
     def refresh_data(self) -> None:
         """Follow the newest samples, unless frozen; called on every tick."""
@@ -161,6 +172,19 @@ class FlamegraphScreen(Screen[None]):
             at = "" if until is None else f" at {clock(self.store.wall(until))}"
             parts.append(f"FROZEN{at}")
         return safe_text(" · ".join(parts))
+
+    def commands(self) -> list[tuple[str, str, Callable[[], object]]]:
+        """(title, key, what it runs) of everything that a key of this screen does."""
+        found: dict[str, tuple[str, str, Callable[[], object]]] = {}
+        for node in (self, self.flamegraph):
+            for binding in node.BINDINGS:
+                assert isinstance(binding, Binding)
+                if binding.action != "nothing":
+                    title = binding.description.capitalize()
+                    key = binding.key_display or binding.key.partition(",")[0]
+                    run = partial(node.run_action, binding.action)
+                    found.setdefault(title, (title, key, run))
+        return list(found.values())
 
     # Keys
 
@@ -230,8 +254,12 @@ class FlamegraphScreen(Screen[None]):
         """Run an action of the flamegraph."""
         await self.flamegraph.run_action(action)
 
+    @classmethod
+    def help_rows(cls) -> list[tuple[str, str, str]]:
+        """(group, key, text) of every key of this screen."""
+        keys = [*Flamegraph.KEYS_HELP, *cls.KEYS_HELP]
+        return [("Flamegraph screen", key, text) for key, text in keys]
+
     def action_help(self) -> None:
         """Every key of this screen."""
-        rows = [("Flamegraph", key, text) for key, text in Flamegraph.KEYS_HELP]
-        rows += [("Window", key, text) for key, text in self.KEYS_HELP]
-        self.app.push_screen(HelpScreen(rows, "Keys of the flamegraph"))
+        self.app.push_screen(HelpScreen(self.help_rows(), "Keys of the flamegraph"))

@@ -73,11 +73,17 @@ class RunHeader(Pane, can_focus=False):
     def __init__(self, store: Store, *, id: str | None = None) -> None:
         super().__init__(store, id=id)
         self.paused = False
+        self.interval: float | None = None
         self._recent: deque[PipelineStats] = deque(maxlen=256)
 
     def set_paused(self, paused: bool) -> None:
         """Say loudly that the screen stands still; the collection goes on."""
         self.paused = paused
+        self.redraw()
+
+    def set_interval_shown(self, seconds: float) -> None:
+        """Say how often the screen is refreshed."""
+        self.interval = seconds
         self.redraw()
 
     def data_revision(self) -> object:
@@ -150,9 +156,11 @@ class RunHeader(Pane, can_focus=False):
         if stats is not None:
             text = f"{safe_text(stats.event)} @ {stats.frequency} Hz · {stats.call_graph}"
             event = Item(1, "", text)
+        refresh = [] if self.interval is None else [Item(1, "every", f"{self.interval:g} s")]
         return [
             event,
-            Item(2, "", safe_text(info.host)),
+            *refresh,
+            Item(3, "", safe_text(info.host)),
             Item(3, "Linux", safe_text(info.kernel)),
             Item(4, "perf", safe_text(info.perf_version) or "missing"),
             python,

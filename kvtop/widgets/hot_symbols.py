@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -25,6 +27,17 @@ KINDS = {
 }
 """What marks a kind of frame where there is no colour, and the colour's name."""
 _OBJECTS = {"[kernel.kallsyms]": "[kernel]", "[guest.kernel.kallsyms]": "[guest kernel]"}
+_SONAME = re.compile(r"(\.(abi3|cpython-\w+)[\w-]*)?\.so(\.\d+)*$")
+
+
+@lru_cache(maxsize=1024)
+def object_name(raw: str) -> str:
+    """A shared object without what its file name says of versions and platforms.
+
+    ``libpython3.13.so.1.0`` -> ``libpython3.13``, ``loop.cpython-313-x86_64-linux-gnu.so`` ->
+    ``loop``; other names stay as they are.
+    """
+    return _OBJECTS.get(raw) or _SONAME.sub("", raw) or raw
 
 
 class HotSymbolsPane(LiveTable[Hotspot]):
@@ -100,12 +113,16 @@ class HotSymbolsPane(LiveTable[Hotspot]):
     def data_revision(self) -> object:
         return self.store.ring.revision
 
-    def update_data(self) -> None:
+    def counts(self) -> dict[int, int]:
+        """Stack id -> samples of the window and target that are shown."""
         ring = self.store.ring
         last = ring.last_time
         start = None if last is None else last - self.window
         labels = None if self.label is None else frozenset((self.label,))
-        self.update_items(self._counts.update(ring.fold(Filter(start=start, labels=labels))))
+        return ring.fold(Filter(start=start, labels=labels))
+
+    def update_data(self) -> None:
+        self.update_items(self._counts.update(self.counts()))
 
     def describe(self) -> None:
         weight = self._counts.weight
@@ -140,7 +157,7 @@ class HotSymbolsPane(LiveTable[Hotspot]):
             case "kind":
                 return float(item.frame.kind)
             case "object":
-                return item.frame.object
+                return object_name(item.frame.object)
             case _:
                 return item.frame.symbol
 
@@ -153,7 +170,7 @@ class HotSymbolsPane(LiveTable[Hotspot]):
             "samples": Cell(count(item.self_weight)),
             "kind": Cell(mark, style),
             "symbol": Cell(item.frame.symbol),
-            "object": Cell(_OBJECTS.get(item.frame.object, item.frame.object), "dim"),
+            "object": Cell(object_name(item.frame.object), "dim"),
         }
 
     def empty_text(self, width: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""The line of keys at the bottom: whole hints only, the first ones stay longest; a click works."""
+"""The line of keys at the bottom: whole hints only, the most needed stay longest; a click works."""
 
 from __future__ import annotations
 
@@ -15,11 +15,15 @@ _GAP = 2
 
 
 class KeyHint(NamedTuple):
-    """A key as people read it, what it does, and the action of screen or application it runs."""
+    """A key as people read it, what it does, and the action of screen or application it runs.
+
+    Where not all hints fit, those with the highest ``rank`` go first.
+    """
 
     key: str
     text: str
     action: str
+    rank: int = 0
 
     @property
     def width(self) -> int:
@@ -28,7 +32,7 @@ class KeyHint(NamedTuple):
 
 
 class KeyBar(LineWidget, can_focus=False):
-    """Hints from left to right in the order of their use; what does not fit whole is left out."""
+    """Hints from left to right; what does not fit whole is left out, by rank, then the last."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"key-bar--key"}
     DEFAULT_CSS = """
@@ -54,11 +58,9 @@ class KeyBar(LineWidget, can_focus=False):
         self.redraw()
 
     def _fitting(self, width: int) -> list[KeyHint]:
-        kept: list[KeyHint] = []
-        for hint in self.hints:
-            used = sum(h.width + _GAP for h in kept)
-            if used + hint.width <= width:
-                kept.append(hint)
+        kept = list(self.hints)
+        while kept and sum(hint.width + _GAP for hint in kept) - _GAP > width:
+            kept.remove(max(reversed(kept), key=lambda hint: hint.rank))
         return kept
 
     def draw(self, width: int, height: int) -> list[Strip]:

@@ -43,7 +43,7 @@ class PromptScreen(ModalScreen[str | None]):
             background: $panel;
             & > Label { padding: 0 1; text-style: bold; }
             & > #error { color: $text-error; text-style: none; }
-            & > Input { width: 1fr; border: none; height: 1; padding: 0; background: $panel; }
+            & > Input { width: 1fr; background: $panel; }
         }
     }
     """
@@ -62,7 +62,7 @@ class PromptScreen(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         with Horizontal():
             yield Label(Content(f"{safe_text(self._title)}: /"))
-            yield Input(self._first, select_on_focus=True)
+            yield Input(self._first, select_on_focus=True, compact=True)
             yield Label("", id="error")
 
     def on_input_changed(self, event: Input.Changed) -> None:

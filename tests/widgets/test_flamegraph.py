@@ -314,7 +314,7 @@ async def test_it_follows_until_it_is_frozen() -> None:
         assert journey.screen.flamegraph.state.tree.weight == frozen
         await pilot.press("space")
         assert "FROZEN" not in journey.screen.flamegraph.caption
-        await pilot.press("plus")
+        await pilot.press("right_square_bracket")
         assert "of 30s" in journey.screen.flamegraph.caption
         assert journey.screen.flamegraph.state.tree.weight > frozen
 

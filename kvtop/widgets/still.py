@@ -1,0 +1,64 @@
+"""The store as it was at one moment, for a screen that is paused while the collection goes on."""
+
+from __future__ import annotations
+
+import copy
+from collections import deque
+from dataclasses import replace
+from math import inf
+
+from kvtop.profile.ring import EVERYTHING, Filter, GroupKey, SampleRing, Weight
+from kvtop.store import Store
+
+
+def still(store: Store) -> Store:
+    """A store that reads as this one does now, whatever the original takes in afterwards.
+
+    Samples are shared, not copied: the ring's newest ones are only left out.
+    """
+    kept = copy.copy(store)
+    kept.ring = StillRing(store.ring)
+    kept.counters = copy.copy(store.counters)
+    kept.counters._last = dict(store.counters._last)
+    kept.counters._series = {key: one.copy() for key, one in store.counters._series.items()}
+    kept.stress = copy.copy(store.stress)
+    for name in ("rate", "p50", "p99", "p999"):
+        setattr(kept.stress, name, getattr(store.stress, name).copy())
+    kept.sample_rate = store.sample_rate.copy()
+    kept.cluster = replace(
+        store.cluster, nodes=dict(store.cluster.nodes), usage=dict(store.cluster.usage)
+    )
+    kept.markers = replace(store.markers, items=deque(store.markers.items))
+    kept.logs = replace(store.logs, items=deque(store.logs.items))
+    kept.collectors = dict(store.collectors)
+    kept.targets = dict(store.targets)
+    return kept
+
+
+class StillRing(SampleRing):
+    """The samples that a ring held at one moment; those that it has dropped since are gone."""
+
+    def __init__(self, ring: SampleRing) -> None:
+        super().__init__(ring.table, ring.seconds, ring.max_samples)
+        self.revision = ring.revision
+        self._ring = ring
+        self._last = ring.last_time
+
+    @property
+    def last_time(self) -> float | None:
+        """Time of the newest sample of that moment."""
+        return self._last
+
+    def fold(self, filter: Filter = EVERYTHING, weight: Weight = "samples") -> dict[int, int]:
+        """As the ring's, up to that moment."""
+        return self._ring.fold(self._until(filter), weight)
+
+    def fold_by(
+        self, filter: Filter, key: GroupKey, weight: Weight = "samples"
+    ) -> dict[str, dict[int, int]]:
+        """As the ring's, up to that moment."""
+        return self._ring.fold_by(self._until(filter), key, weight)
+
+    def _until(self, filter: Filter) -> Filter:
+        last = -inf if self._last is None else self._last
+        return replace(filter, end=last if filter.end is None else min(last, filter.end))
