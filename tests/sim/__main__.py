@@ -43,6 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
                 totals["unanswered"] += result.unanswered
                 totals["commits"] += result.commits
                 totals["terms"] += result.terms
+                totals["undecided histories"] += result.undecided
                 faults += result.faults
                 messages += result.messages
             if count % 500 == 0:

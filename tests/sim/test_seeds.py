@@ -25,7 +25,7 @@ _BATCH = 20
 @pytest.mark.parametrize("first", range(0, _SEEDS, _BATCH))
 def test_seeds(first: int) -> None:
     for seed in range(first, first + _BATCH):
-        simulate(seed)
+        assert simulate(seed).undecided == 0
 
 
 def test_the_sample_has_all_faults_and_messages() -> None:
