@@ -11,10 +11,12 @@ is left in a directory, however kvtop ends.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import resource
 import struct
+import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -39,6 +41,8 @@ _DUMP_NAME = re.compile(rb"(?:^|/)jit-\d+\.dump$")
 _READ_SIZE = 1 << 16
 _READS_AT_ONCE = 16
 _SPARE_DESCRIPTORS = 256
+YOUNG = 5.0
+"""Seconds from the first sight of a dump in which functions run right after they are compiled."""
 JIT_OBJECT_DIRECTORY = f"/proc/{os.getpid()}/fd/"
 """What the file names of all JIT objects begin with, as perf script prints them."""
 
@@ -125,6 +129,8 @@ class _Dump:
     pid: int
     fd: int
     used: Counter[CodeRun]
+    mapped_ns: int
+    """Time of the record that showed the dump: before it was mapped it held no functions."""
     reader: JitDumpReader = field(default_factory=JitDumpReader)
     exited: bool = False
 
@@ -136,6 +142,9 @@ class JitDumps:
         self.objects = objects
         self.functions = 0
         """Functions that mapping records were made for so far."""
+        self.opened = 0
+        """Dumps found so far."""
+        self._found_at = -math.inf
         self._dumps: dict[int, _Dump] = {}
         self._inherited: dict[int, Counter[CodeRun]] = {}
         """What children mapped when they were forked and did not exec yet."""
@@ -145,7 +154,11 @@ class JitDumps:
         """Processes whose compiled code is followed."""
         return frozenset(self._dumps)
 
-    def passes(self, record: Record) -> bool:
+    def is_young(self, now: float) -> bool:
+        """Whether a dump was found in the last seconds, ``now`` in monotonic ones."""
+        return now - self._found_at < YOUNG
+
+    def passes(self, record: Record, attr: EventAttr | None) -> bool:
         """Look at a record of the stream; False where it must not reach perf script.
 
         The kernel reports the anonymous memory that code is compiled into in one piece and again
@@ -154,7 +167,8 @@ class JitDumps:
         if record.type == MMAP2:
             mapped = read_mmap2(record.data)
             if mapped is not None and _DUMP_NAME.search(mapped.filename):
-                self._open(mapped.pid, mapped.filename)
+                time_ns = attr.time_of(record.data) if attr is not None else 0
+                self._open(mapped.pid, mapped.filename, time_ns)
             return mapped is None or mapped.filename != b"//anon" or mapped.pid not in self._dumps
         if record.type == FORK:
             pid, parent = struct.unpack_from("=II", record.data, 8)
@@ -171,7 +185,11 @@ class JitDumps:
         return True
 
     def poll(self, attr: EventAttr) -> list[bytes]:
-        """Mapping records for all functions that the dumps have gained since the last call."""
+        """Mapping records for all functions that the dumps have gained since the last call.
+
+        While a dump is young their time is the one at which it was mapped, so that they come
+        before any sample wherever in the stream they are put.
+        """
         records: list[bytes] = []
         for dump in list(self._dumps.values()):
             exited = dump.exited
@@ -184,7 +202,7 @@ class JitDumps:
         for dump in list(self._dumps.values()):
             self._close(dump)
 
-    def _open(self, pid: int, filename: bytes) -> None:
+    def _open(self, pid: int, filename: bytes, time_ns: int) -> None:
         if pid in self._dumps:
             self._close(self._dumps[pid])
         # The process may see another /tmp than we do.
@@ -192,7 +210,10 @@ class JitDumps:
             with suppress(OSError):
                 fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
                 if Path(f"/proc/self/fd/{fd}").is_file():
-                    self._dumps[pid] = _Dump(pid, fd, self._inherited.pop(pid, Counter()))
+                    used = self._inherited.pop(pid, Counter())
+                    self._dumps[pid] = _Dump(pid, fd, used, time_ns)
+                    self.opened += 1
+                    self._found_at = time.monotonic()
                     return
                 os.close(fd)
 
@@ -208,15 +229,17 @@ class JitDumps:
             if not chunk:
                 break
             loads += dump.reader.feed(chunk)
+        young = self.is_young(time.monotonic())
         for first, run in make_runs(loads):
             made = self.objects.get(run, dump.used)
             if made is None:
                 continue
             self.functions += len(run.names)
+            time_ns = min(first.time_ns, dump.mapped_ns) if young else first.time_ns
             records.append(
                 make_mmap2(
                     attr,
-                    *(dump.pid, first.tid, first.time_ns, first.address, made.length),
+                    *(dump.pid, first.tid, time_ns, first.address, made.length),
                     *(TEXT_OFFSET, made.device, made.inode, made.filename),
                 )
             )

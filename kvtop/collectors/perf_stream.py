@@ -10,6 +10,7 @@ import asyncio
 import os
 import shutil
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
@@ -53,10 +54,13 @@ _BUSY = 1 << 18
 """After so many bytes at once the next are read without a pause."""
 _CHUNK = 1 << 20
 _JIT_POLL = 0.25
+_HOLD = 0.1
+"""While functions run right after they are compiled, samples wait for their names so long: twice
+the interval at which kvtop's own programs flush them."""
 _OLD_PERF_STARTS = 0.5
 """perf before 6.0 does not say when it is ready; after its first bytes it takes less than this."""
 _BUFFER = 4096
-SCRIPT_OPTIONS = ("--ns", "--no-inline", "-F", FIELDS)
+SCRIPT_OPTIONS = ("--ns", "--no-inline", "--max-stack", "1024", "-F", FIELDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,8 @@ class Stream:
         self._attached = attached
         self._deliver = deliver
         self._next_poll = 0.0
+        self._held: deque[tuple[float, list[Record]]] = deque()
+        """Arrival and records of what was read and not passed on yet."""
 
     async def run(self) -> str:
         """Stream until perf ends; one sentence on why it did."""
@@ -165,6 +171,7 @@ class Stream:
         grace: asyncio.TimerHandle | None = None
         try:
             while True:
+                quiet = not self._held
                 chunk = await self._next(source, waiting)
                 if chunk == b"":
                     return
@@ -172,16 +179,18 @@ class Stream:
                     grace = asyncio.get_running_loop().call_later(
                         _OLD_PERF_STARTS, self._attached.set
                     )
-                before = self.forwarded
+                quiet = quiet and chunk is None
                 if chunk is not None:
-                    out = self._splice(reader.feed(chunk))
-                    waiting = waiting or self.forwarded > before
-                else:
+                    self._held.append((time.monotonic(), reader.feed(chunk)))
+                before = self.forwarded
+                out = self._release()
+                waiting = waiting or self.forwarded > before
+                if quiet and waiting:
                     # The first round sets the mark up to which the second one puts out.
-                    out = self._poll_dumps() + (ROUND + ROUND if waiting else b"")
-                if waiting and self.attr is not None:
+                    out += ROUND + ROUND
+                if out and waiting and self.attr is not None:
                     out += filler(self.attr, _BUFFER)
-                waiting = waiting and chunk is not None
+                waiting = waiting and not quiet
                 if out:
                     await write_all(sink, out)
                 await asyncio.sleep(TICK if chunk is None or len(chunk) < _BUSY else 0)
@@ -195,41 +204,60 @@ class Stream:
             return os.read(source, _CHUNK)
         except BlockingIOError:
             pause = _QUIET if waiting else _JIT_POLL if self.dumps.pids else None
+            if self._held:
+                pause = max(0.0, self._held[0][0] + _HOLD - time.monotonic())
             if not await readable(source, pause):
                 return None
             return os.read(source, _CHUNK)
 
-    def _splice(self, records: list[Record]) -> bytes:
+    def _release(self) -> bytes:
+        """What may be passed on by now, the names of the functions in it in front."""
         now = time.monotonic()
+        hold = _HOLD if self.dumps.is_young(now) else 0.0
+        due = bool(self._held) and now - self._held[0][0] >= hold
         parts: list[bytes] = []
-        followed = len(self.dumps.pids)
-        for record in records:
-            if record.type != SAMPLE and not self.dumps.passes(record):
-                continue
-            if record.type == COMM and self.attr is not None:
-                fork = forget_mappings(record, self.attr)
-                if fork:
-                    parts.append(self._keep(fork, now))
-            if record.type == SAMPLE and self.attr is not None:
-                record = record._replace(data=trim_stack(record.data, self.attr))
-            self._window.keep(record, now)
-            if record.type == MMAP2 and self.attr is not None:
-                record = self._vdso.stand_in(record, self.attr)
-            parts.append(record.data)
-            if record.type == SAMPLE:
-                self.forwarded += 1
-            elif record.type == HEADER_ATTR:
-                self.attr = self.attr or read_attr(record.data)
-            elif record.type == FINISHED_INIT:
-                self._attached.set()
-            else:
-                self.lost += lost_count(record)
-        if now >= self._next_poll or len(self.dumps.pids) > followed:
-            # Sorted by time like the rest, so that samples of this very batch find their names.
+        if now >= self._next_poll or (due and hold):
             parts.append(self._poll_dumps())
+        while self._held and now - self._held[0][0] >= hold:
+            arrived, records = self._held.popleft()
+            opened = self.dumps.opened
+            for at, record in enumerate(records, 1):
+                self._splice(record, now, parts)
+                if self.dumps.opened > opened:
+                    # Its functions are being compiled: what follows waits until they are told.
+                    hold = _HOLD
+                    if at < len(records):
+                        self._held.appendleft((arrived, records[at:]))
+                    if now - arrived >= hold:
+                        parts.append(self._poll_dumps())
+                    break
         if self.forwarded:
             self._attached.set()
         return b"".join(parts)
+
+    def _splice(self, record: Record, now: float, parts: list[bytes]) -> None:
+        """Put what perf script shall see of a record into ``parts``."""
+        attr = self.attr
+        if record.type == SAMPLE:
+            self.forwarded += 1
+            if attr is not None:
+                record = record._replace(data=trim_stack(record.data, attr))
+        elif not self.dumps.passes(record, attr):
+            return
+        elif record.type == HEADER_ATTR:
+            self.attr = attr or read_attr(record.data)
+        elif record.type == FINISHED_INIT:
+            self._attached.set()
+        else:
+            self.lost += lost_count(record)
+        if record.type == COMM and attr is not None:
+            fork = forget_mappings(record, attr)
+            if fork:
+                parts.append(self._keep(fork, now))
+        self._window.keep(record, now)
+        if record.type == MMAP2 and attr is not None:
+            record = self._vdso.stand_in(record, attr)
+        parts.append(record.data)
 
     def _poll_dumps(self) -> bytes:
         if self.attr is None:

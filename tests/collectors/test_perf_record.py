@@ -238,6 +238,22 @@ async def test_perf_killed_in_the_middle_leaves_no_file() -> None:
     assert vdso_files() <= left
 
 
+@needs_perf_jit
+async def test_stacks_may_be_deeper_than_perf_shows_by_default() -> None:
+    code = (
+        "import ctypes, time\n"
+        "def deep(n):\n"
+        "    return deep(n - 1) if n else sum(range(100_000))\n"
+        "while True: deep(50), ctypes.CDLL(None).fflush(None)\n"
+    )
+    with processes([sys.executable, "-X", "perf_jit", "-c", code]) as (program,):
+        async with live([program.pid], "dwarf") as run:
+            samples = await run.more(100, lambda s: s.pid == program.pid)
+    depths = [run.symbols(s).count("deep") for s in samples if not run.table.is_broken(s.stack)]
+    assert len(depths) >= 0.9 * len(samples)
+    assert max(depths) == 51 and len(run.table.frames(samples[-1].stack)) > 127
+
+
 def vdso_files() -> set[Path]:
     return set(Path("/tmp").glob("perf-vdso.so-*"))
 
