@@ -63,13 +63,15 @@ class KvtopApp(App[int]):
         self.interval = session.config.refresh
         self.window = session.config.window
         self.paused = False
+        self.header = RunHeader(session.store, id="header")
+        self.dashboard = Dashboard(session.store, self.window, id="dashboard")
         self._tick: Timer | None = None
 
     def compose(self) -> ComposeResult:
-        store = self.session.store
-        yield RunHeader(store, id="header")
-        yield Dashboard(store, self.window, id="dashboard")
-        keys = footer_keys(store.info.has_cluster, store.info.readonly)
+        yield self.header
+        yield self.dashboard
+        info = self.session.store.info
+        keys = footer_keys(info.has_cluster, info.readonly)
         yield KeyBar([KeyHint(k.label, k.footer, f"app.{k.action}", k.rank) for k in keys])
 
     def on_mount(self) -> None:
@@ -100,23 +102,13 @@ class KvtopApp(App[int]):
                 yield SystemCommand(title, f"{entry.group}, key {entry.label}", run)
 
     @property
-    def main_screen(self) -> Screen[object]:
-        """The screen with the panes, whatever is on top of it."""
-        return self.screen_stack[0]
-
-    @property
-    def dashboard(self) -> Dashboard:
-        """The panes of the main screen."""
-        return self.main_screen.query_one(Dashboard)
-
-    @property
     def graph_screen(self) -> FlamegraphScreen | None:
         """The flamegraph over the main screen, if it is open."""
         return next((s for s in self.screen_stack if isinstance(s, FlamegraphScreen)), None)
 
     def tick(self) -> None:
         """Redraw what moved; of a paused screen nothing does, because its store stands still."""
-        self.main_screen.query_one(RunHeader).refresh_data()
+        self.header.refresh_data()
         if (graph := self.graph_screen) is not None:
             graph.refresh_data()
         else:
@@ -144,10 +136,9 @@ class KvtopApp(App[int]):
         self.paused = not self.paused
         store = self.session.store
         shown = still(store) if self.paused else store
-        header = self.main_screen.query_one(RunHeader)
-        header.store = shown
+        self.header.store = shown
         self.dashboard.set_store(shown)
-        header.set_paused(self.paused)
+        self.header.set_paused(self.paused)
         self.tick()
 
     def action_maximize_pane(self) -> None:
@@ -169,7 +160,7 @@ class KvtopApp(App[int]):
         if self._tick is not None:
             self._tick.stop()
         self._tick = self.set_interval(seconds, self.tick)
-        self.main_screen.query_one(RunHeader).set_interval_shown(seconds)
+        self.header.set_interval_shown(seconds)
         if self.graph_screen is not None:
             self.notify(f"Refresh every {seconds:g} s", timeout=2)
 

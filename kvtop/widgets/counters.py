@@ -134,7 +134,9 @@ class CountersPane(LiveTable[Counter]):
     def describe(self) -> None:
         shown = len(self._visible_labels())
         hidden = len(self._labels) - shown
-        self.set_state("per second", f"{hidden} more targets" if hidden > 0 else "")
+        self.set_state(
+            "per second", f"{hidden} more target{'' if hidden == 1 else 's'}" if hidden > 0 else ""
+        )
 
     def _visible_labels(self) -> list[str]:
         keys = {column.key for column, _ in self.fitted()}

@@ -7,7 +7,11 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
+# A machine that is busy with something else is no fault of what is tested.
+settings.register_profile("kvtop", deadline=None)
+settings.load_profile("kvtop")
 os.environ["TEXTUAL_ANIMATIONS"] = "none"
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from textual.app import App
 from textual.widget import Widget
 
 
-def screen_lines(app: App[object]) -> list[str]:
+def screen_lines(app: App[Any]) -> list[str]:
     """The screen's lines as plain text, right-hand blanks stripped."""
     strips = app.screen._compositor.render_strips()
     return ["".join(segment.text for segment in strip).rstrip() for strip in strips]
 
 
-def screen_text(app: App[object]) -> str:
+def screen_text(app: App[Any]) -> str:
     """The whole screen as text."""
     return "\n".join(screen_lines(app))
 

@@ -1,0 +1,518 @@
+"""The real application over a session without processes: keys, dialogs, pause, saving."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from kvtop.app import NOT_OFFERED, KvtopApp
+from kvtop.events import NodeState, TargetsChanged
+from kvtop.keys import KEYS, Key
+from kvtop.profile.ring import Filter
+from kvtop.widgets.dialogs import ConfirmScreen
+from kvtop.widgets.flamegraph_screen import WINDOWS, FlamegraphScreen
+from kvtop.widgets.help import HelpScreen
+from kvtop.widgets.prompt import PromptScreen
+from tests.fake_session import FakeSession, config
+from tests.widgets import golden
+from tests.widgets.made_up import START, play, targets
+from tests.widgets.render import screen_text
+
+SIZE = (120, 40)
+
+
+class Run:
+    """One application under test."""
+
+    def __init__(self, app: KvtopApp, session: FakeSession, pilot: Pilot[int]) -> None:
+        self.app = app
+        self.session = session
+        self.pilot = pilot
+
+    async def press(self, *keys: str) -> str:
+        """Press keys; the screen afterwards."""
+        await self.pilot.press(*keys)
+        return await self.text()
+
+    async def text(self) -> str:
+        """The screen once it has settled."""
+        await self.pilot.pause()
+        await self.pilot.pause()
+        return screen_text(self.app)
+
+    async def saved(self) -> None:
+        """Wait for the workers that save and that inject faults."""
+        await self.app.workers.wait_for_complete()
+
+    def toasts(self) -> str:
+        """What is being told in the corner."""
+        return "\n".join(n.message for n in self.app._notifications)
+
+    def more(self, start: float = 60, end: float = 63) -> None:
+        """Let the run go on."""
+        for event in play(self.session.store, START + start, START + end):
+            self.session.store.apply(event)
+
+
+def made(tmp_path: Path, *argv: str) -> tuple[KvtopApp, FakeSession]:
+    session = FakeSession(config(*argv, output=tmp_path))
+    return KvtopApp(session), session
+
+
+def inside(directory: Path) -> list[Path]:
+    return sorted(directory.iterdir())
+
+
+# One check per action: what must be true after its key was pressed. A new key without one fails.
+
+
+async def _quit(run: Run) -> None:
+    assert run.app.return_code == 0
+    assert not run.app.is_running or run.app._exit
+
+
+async def _help(run: Run) -> None:
+    assert isinstance(run.app.screen, HelpScreen)
+
+
+async def _toggle_pause(run: Run) -> None:
+    assert "PAUSED" in await run.text()
+
+
+async def _focus_next(run: Run) -> None:
+    assert run.app.focused is run.app.dashboard.counters
+
+
+async def _focus_previous(run: Run) -> None:
+    assert run.app.focused is run.app.dashboard.stress
+
+
+async def _maximize_pane(run: Run) -> None:
+    text = await run.text()
+    assert "3 Hot symbols" in text and "1 Cluster" not in text
+
+
+async def _command_palette(run: Run) -> None:
+    assert type(run.app.screen).__name__ == "CommandPalette"
+
+
+async def _faster(run: Run) -> None:
+    assert run.app.interval == 0.2
+    assert "every 0.2 s" in await run.text()
+
+
+async def _slower(run: Run) -> None:
+    assert run.app.interval == 1.0
+    assert "every 1 s" in await run.text()
+
+
+async def _flamegraph(run: Run) -> None:
+    assert isinstance(run.app.screen, FlamegraphScreen)
+    assert "SkipList.insert" in await run.text()
+
+
+async def _save_svg(run: Run) -> None:
+    await run.saved()
+    files = list(run.session.config.output.iterdir())
+    assert [file.suffix for file in files] == [".svg"]
+    assert "SkipList.insert" in files[0].read_text()
+    assert files[0].name in run.toasts() and str(files[0].parent) in run.toasts()
+
+
+async def _save_all(run: Run) -> None:
+    await run.saved()
+    (directory,) = run.session.config.output.iterdir()
+    names = {file.name for file in directory.iterdir()}
+    assert names == {"perf.data", "perf.unfold", "perf.folded", "perf.svg"}
+    assert directory.name in run.toasts()
+
+
+async def _filter(run: Run) -> None:
+    assert isinstance(run.app.screen, PromptScreen)
+    text = await run.press(*"skip")
+    assert "Filter Hot symbols: / skip" in text
+    assert "SkipList._find" in text and "Core.append_entries" not in text
+    assert "Core.append_entries" in await run.press("escape")
+
+
+async def _next_target(run: Run) -> None:
+    assert run.app.dashboard.hot_symbols.label == "client0"
+    assert "client0" in await run.text()
+
+
+async def _window_shorter(run: Run) -> None:
+    assert run.app.window == run.app.dashboard.hot_symbols.window == 10
+    assert "samples in 10s" in await run.text()
+
+
+async def _window_longer(run: Run) -> None:
+    assert run.app.window == run.app.dashboard.hot_symbols.window == 60
+    assert "samples in 1m" in await run.text()
+
+
+async def _kill_leader(run: Run) -> None:
+    assert isinstance(run.app.screen, ConfirmScreen)
+    assert "leader node1 (PID 4102)" in await run.text()
+    assert run.session.faults == []
+    await run.press("y")
+    await run.saved()
+    assert run.session.faults == ["kill node1"]
+
+
+async def _pause_node(run: Run) -> None:
+    await run.saved()
+    assert run.session.faults == ["pause node0"]
+
+
+async def _restart_node(run: Run) -> None:
+    assert "node0 (PID 4101), which runs" in await run.text()
+    assert run.session.faults == []
+    await run.press("y")
+    await run.saved()
+    assert run.session.faults == ["restart node0"]
+
+
+@pytest.mark.parametrize("key", KEYS, ids=lambda key: key.key)
+async def test_every_key_does_its_action(key: Key, tmp_path: Path) -> None:
+    app, session = made(tmp_path)
+    check = globals().get(f"_{key.action}")
+    assert check is not None, f"no test says what {key.action} does"
+    async with app.run_test(size=SIZE) as pilot:
+        run = Run(app, session, pilot)
+        await run.text()
+        await pilot.press(key.key)
+        await pilot.pause()
+        await check(run)
+
+
+@pytest.mark.parametrize("answer", ["n", "escape", "enter"])
+@pytest.mark.parametrize("key", ["k", "r"])
+async def test_nothing_dies_unless_the_answer_is_yes(key: str, answer: str, tmp_path: Path) -> None:
+    app, session = made(tmp_path)
+    async with app.run_test(size=SIZE) as pilot:
+        run = Run(app, session, pilot)
+        await run.press(key, answer)
+        await run.saved()
+        assert session.faults == []
+        assert app.screen is app.screen_stack[0]
+
+
+async def test_a_node_that_is_down_comes_back_without_a_question(tmp_path: Path) -> None:
+    app, session = made(tmp_path)
+    nodes = session.store.cluster.nodes
+    session.store.apply(replace(nodes["node2"], state=NodeState.DOWN))
+    async with app.run_test(size=SIZE) as pilot:
+        run = Run(app, session, pilot)
+        await run.press("r")
+        await run.saved()
+        assert session.faults == ["restart node2"]
+
+
+async def test_a_paused_node_goes_on(tmp_path: Path) -> None:
+    app, session = made(tmp_path)
+    nodes = session.store.cluster.nodes
+    session.store.apply(replace(nodes["node0"], state=NodeState.PAUSED))
+    async with app.run_test(size=SIZE) as pilot:
+        run = Run(app, session, pilot)
+        await run.press("p")
+        await run.saved()
+        assert session.faults == ["resume node0"]
+
+
+async def test_without_a_leader_there_is_nothing_to_kill(tmp_path: Path) -> None:
+    app, session = made(tmp_path)
+    nodes = session.store.cluster.nodes
+    session.store.apply(replace(nodes["node1"], state=NodeState.DOWN))
+    async with app.run_test(size=SIZE) as pilot:
+        run = Run(app, session, pilot)
+        await run.press("k")
+        assert app.screen is app.screen_stack[0]
+        assert run.toasts() == "There is no leader at the moment."
+
+
+async def test_a_refused_fault_is_a_sentence(tmp_path: Path) -> None:
+    app, session = made(tmp_path)
+    session.refuse = "there is no node0 any more"
+    async with app.run_test(size=SIZE) as pilot:
+        run = Run(app, session, pilot)
+        await run.press("p")
+        await run.saved()
+        assert run.toasts() == "There is no node0 any more."
+
+
+async def test_readonly_refuses_and_does_not_offer(tmp_path: Path) -> None:
+    app, session = made(tmp_path, "--readonly")
+    session.refuse = "--readonly disables faults"
+    async with app.run_test(size=SIZE) as pilot:
+        run = Run(app, session, pilot)
+        text = await run.text()
+        assert "READ-ONLY" in text
+        footer = text.splitlines()[-1]
+        assert "q quit" in footer and "kill" not in footer and "restart" not in footer
+        for key in "kpr":
+            await run.press(key)
+            await run.saved()
+            assert app.screen is app.screen_stack[0]
+            assert "--readonly disables faults." in run.toasts()
+            app.clear_notifications()
+        assert session.faults == []
+
+
+async def test_attached_runs_have_no_cluster_keys(tmp_path: Path) -> None:
+    app, session = made(tmp_path, "--attach", "4242")
+    async with app.run_test(size=SIZE) as pilot:
+        run = Run(app, session, pilot)
+        text = await run.press("k", "p", "r")
+        assert app.screen is app.screen_stack[0]
+        assert run.toasts() == "" and session.faults == []
+        assert "kill leader" not in text and "1 Processes" in text
+        assert "kill -9" not in await run.press("question_mark")
+
+
+# Pause
+
+
+async def test_a_paused_screen_stands_still_and_then_shows_the_present(tmp_path: Path) -> None:
+    app, session = made(tmp_path)
+    async with app.run_test(size=(200, 50)) as pilot:
+        run = Run(app, session, pilot)
+        before = await run.press("space")
+        revisions = session.store.ring.revision
+        run.more()
+        app.tick()
+        assert await run.text() == before
+        await run.press(*["tab"] * len(app.dashboard.panes))
+        assert app.focused is app.dashboard.hot_symbols
+        assert await run.text() == before
+        await pilot.resize_terminal(120, 40)
+        await pilot.resize_terminal(200, 50)
+        assert await run.text() == before
+        assert session.store.ring.revision > revisions
+        after = await run.press("space")
+        assert "PAUSED" not in after
+        assert session.store.ring.last_time == app.dashboard.hot_symbols.store.ring.last_time
+        assert before.splitlines()[5:] != after.splitlines()[5:]
+
+
+async def test_what_a_paused_screen_shows_is_what_is_saved_and_opened(tmp_path: Path) -> None:
+    app, session = made(tmp_path)
+    async with app.run_test(size=SIZE) as pilot:
+        run = Run(app, session, pilot)
+        await run.press("space")
+        end = session.store.ring.last_time
+        shown = app.dashboard.hot_symbols.counts()
+        run.more(60, 100)
+        assert app.dashboard.hot_symbols.counts() == shown
+        assert app._shot().counts == shown and app._shot().until == end
+        await run.press("f")
+        graph = app.graph_screen
+        assert graph is not None
+        assert graph.counts() == shown and graph.until == end
+        assert "FROZEN" in await run.text()
+        await run.press("space")
+        assert graph.counts() == session.store.ring.fold(
+            Filter(start=(session.store.ring.last_time or 0) - 30)
+        )
+
+
+# The flamegraph keeps its keys to itself
+
+
+async def test_keys_of_the_main_screen_do_nothing_to_it_from_the_flamegraph(
+    tmp_path: Path,
+) -> None:
+    app, session = made(tmp_path)
+    async with app.run_test(size=SIZE) as pilot:
+        run = Run(app, session, pilot)
+        await run.press("f")
+        for key in ["k", "p", "r", "z", "t", "tab", "shift+tab", "space", "[", "]", "slash"]:
+            await run.press(key)
+            if isinstance(app.screen, PromptScreen):
+                await run.press("escape")
+            assert isinstance(app.screen, FlamegraphScreen), key
+        await run.saved()
+        assert session.faults == []
+        assert app.window == 30 and not app.paused
+        assert app.dashboard.maximised is None and app.dashboard.hot_symbols.label is None
+        await run.press("q")
+        assert app.screen is app.screen_stack[0] and app.return_code is None
+
+
+@pytest.mark.parametrize("opening", ["k", "question_mark"])
+async def test_a_dialog_takes_all_keys(opening: str, tmp_path: Path) -> None:
+    app, session = made(tmp_path)
+    async with app.run_test(size=SIZE) as pilot:
+        run = Run(app, session, pilot)
+        await run.press(opening)
+        dialog = app.screen
+        await run.press("s", "S", "f", "k", "p", "r", "t", "z", "[", "]", "slash", "plus")
+        await run.saved()
+        assert app.screen is dialog
+        assert inside(tmp_path) == [] and session.faults == []
+        assert app.window == 30 and app.interval == 0.5 and app.dashboard.maximised is None
+
+
+async def test_the_flamegraph_saves_what_it_shows(tmp_path: Path) -> None:
+    app, session = made(tmp_path)
+    async with app.run_test(size=SIZE) as pilot:
+        run = Run(app, session, pilot)
+        await run.press("t", "f", "[", "[", "s")
+        await run.saved()
+        (svg,) = inside(tmp_path)
+        assert "5 s up to" in svg.read_text()
+        assert "client0 of 3-node Raft KV cluster" in svg.read_text()
+
+
+# Saving
+
+
+async def test_a_directory_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    app, session = made(blocked)
+    async with app.run_test(size=SIZE) as pilot:
+        run = Run(app, session, pilot)
+        for key in "sS":
+            await run.press(key)
+            await run.saved()
+            assert re.match(r"[Cc]annot (write|make) .*file", run.toasts())
+            app.clear_notifications()
+
+
+async def test_without_samples_nothing_is_saved(tmp_path: Path) -> None:
+    app, session = made(tmp_path)
+    session.store.ring.clear()
+    async with app.run_test(size=SIZE) as pilot:
+        run = Run(app, session, pilot)
+        await run.press("s")
+        await run.saved()
+        assert "no samples" in run.toasts()
+        assert inside(tmp_path) == []
+
+
+async def test_the_past_of_targets_that_have_exited_can_be_saved(tmp_path: Path) -> None:
+    app, session = made(tmp_path, "--attach", "4242")
+    session.store.apply(TargetsChanged(START + 60, ()))
+    async with app.run_test(size=SIZE) as pilot:
+        run = Run(app, session, pilot)
+        await run.press("s")
+        await run.saved()
+        assert len(inside(tmp_path)) == 1
+
+
+# Steps, palette, help, footer, duration
+
+
+async def test_refresh_goes_from_a_tenth_to_ten_seconds(tmp_path: Path) -> None:
+    app, session = made(tmp_path)
+    async with app.run_test(size=SIZE) as pilot:
+        run = Run(app, session, pilot)
+        await run.press(*["plus"] * 9)
+        assert app.interval == 0.1
+        await run.press(*["minus"] * 12)
+        assert app.interval == 10.0
+        assert "every 10 s" in await run.text()
+
+
+async def test_the_window_goes_from_its_shortest_to_its_longest(tmp_path: Path) -> None:
+    app, session = made(tmp_path)
+    async with app.run_test(size=SIZE) as pilot:
+        run = Run(app, session, pilot)
+        await run.press(*["["] * 9)
+        assert app.window == WINDOWS[0]
+        await run.press(*["]"] * 12)
+        assert app.window == WINDOWS[-1]
+
+
+async def test_the_palette_has_every_action(tmp_path: Path) -> None:
+    app, session = made(tmp_path)
+    async with app.run_test(size=SIZE) as pilot:
+        run = Run(app, session, pilot)
+        titles = [command.title for command in app.get_system_commands(app.screen)]
+        for key in KEYS:
+            if key.action not in ("quit", "command_palette"):
+                assert f"{key.text[:1].upper()}{key.text[1:]}" in titles
+        assert not set(NOT_OFFERED) & set(titles)
+        await run.press("ctrl+p", *"maximise")
+        await pilot.pause(0.3)
+        await run.press("enter")
+        await pilot.pause(0.3)
+        assert app.dashboard.maximised is app.dashboard.hot_symbols
+
+
+async def test_the_palette_over_the_flamegraph_speaks_of_the_flamegraph(tmp_path: Path) -> None:
+    app, session = made(tmp_path)
+    async with app.run_test(size=SIZE) as pilot:
+        run = Run(app, session, pilot)
+        await run.press("f")
+        commands = {command.title: command for command in app.get_system_commands(app.screen)}
+        assert "Upside down" in commands
+        assert not any("leader" in title for title in commands)
+        await commands["Longer window"].callback()
+        assert app.graph_screen is not None and app.graph_screen.window == 60
+
+
+async def test_help_lists_every_key_of_every_screen(tmp_path: Path) -> None:
+    app, session = made(tmp_path)
+    async with app.run_test(size=(120, 120)) as pilot:
+        run = Run(app, session, pilot)
+        text = await run.press("question_mark")
+        for key in KEYS:
+            assert re.search(rf"{re.escape(key.label)} +{re.escape(key.text)}", text), key
+        for group in ("Flamegraph screen", "Hot symbols pane", "Logs pane", "Timeline pane"):
+            assert group in text
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+async def test_the_footer_offers_the_most_needed_keys(columns: int, tmp_path: Path) -> None:
+    app, session = made(tmp_path)
+    async with app.run_test(size=(columns, 24)) as pilot:
+        last = (await Run(app, session, pilot).text()).splitlines()[-1]
+        for hint in ("q quit", "? help", "f flame", "s save", "k kill leader", "/ filter"):
+            assert hint in last
+
+
+async def test_a_duration_ends_the_run(tmp_path: Path) -> None:
+    app, _ = made(tmp_path, "--duration", "0.2")
+    async with app.run_test(size=SIZE) as pilot:
+        while app.return_code is None:
+            await pilot.pause(0.05)
+    assert app.return_code == 0
+
+
+async def test_no_color_shows_the_same_text_without_colour(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    app, session = made(tmp_path)
+    async with app.run_test(size=SIZE) as pilot:
+        assert "SkipList.insert" in await Run(app, session, pilot).press("f")
+        for strip in app.screen._compositor.render_strips():
+            for style in (segment.style for segment in strip if segment.style):
+                assert style.color is None or style.color.is_default
+                assert style.bgcolor is None or style.bgcolor.is_default
+
+
+async def test_a_target_that_vanishes_while_it_is_shown(tmp_path: Path) -> None:
+    app, session = made(tmp_path)
+    async with app.run_test(size=SIZE) as pilot:
+        run = Run(app, session, pilot)
+        await run.press("t")
+        assert app.dashboard.hot_symbols.label == "client0"
+        session.store.apply(TargetsChanged(START + 61, targets()[:3]))
+        await run.press("t")
+        assert app.dashboard.hot_symbols.label in (None, "node0")
+
+
+async def test_pictures_of_both_screens(tmp_path: Path) -> None:
+    app, session = made(tmp_path)
+    async with app.run_test(size=SIZE) as pilot:
+        run = Run(app, session, pilot)
+        await run.text()
+        golden.check("app-main.svg", golden.steady_svg(app.export_screenshot()))
+        await run.press("f")
+        golden.check("app-flamegraph.svg", golden.steady_svg(app.export_screenshot()))
