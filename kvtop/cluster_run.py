@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from kvtop.config import Config
 from kvtop.events import (
@@ -29,6 +31,7 @@ from kvtop.events import (
 )
 from kvtop.profile.text import safe_text
 from kvtop.workload import supervisor_protocol as protocol
+from kvtop.workload.children import Leftovers
 
 STOP_WAIT = 10.0
 _LONGEST_LINE = 1 << 20
@@ -61,6 +64,8 @@ class ClusterRun:
         self._process: asyncio.subprocess.Process | None = None
         self._readers: list[asyncio.Task[None]] = []
         self._stopping = False
+        self._leftovers = Leftovers()
+        """The janitor's work, in case that the supervisor is killed before it."""
 
     async def spawn(self) -> int:
         """Start the supervisor, which waits; returns its PID."""
@@ -80,7 +85,12 @@ class ClusterRun:
         return process.pid
 
     def start(self, config: Config) -> None:
-        """Let the supervisor start nodes and clients."""
+        """Let the supervisor start nodes and clients; OSError where no directory can be made."""
+        directory = config.dir
+        if directory is None:
+            directory = Path(tempfile.mkdtemp(prefix="kvtop-"))
+            self._leftovers.add_path(directory)
+            self._send(protocol.RemoveOnExit((str(directory),)))
         self._send(
             protocol.Start(
                 nodes=config.nodes,
@@ -89,7 +99,7 @@ class ClusterRun:
                 value_size=config.value_size,
                 keys=config.keys,
                 rate=config.rate,
-                dir=None if config.dir is None else str(config.dir.absolute()),
+                dir=str(directory.absolute()),
                 python_frames="jit" if self._python_frames else "off",
                 no_stress=config.no_stress,
             )
@@ -128,6 +138,9 @@ class ClusterRun:
             await process.wait()
         await asyncio.gather(*self._readers, return_exceptions=True)
         self._process = None
+        for member in self.members.values():
+            self._leftovers.add_dead(member.pid)
+        self._leftovers.remove_all()
 
     def _send(self, command: protocol.Command) -> None:
         process = self._process

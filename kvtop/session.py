@@ -171,7 +171,10 @@ class Session:
             self.emit(CollectorStatus(time.monotonic(), "stress", Health.UNAVAILABLE, reason))
         self._launch((self._status, self._processes))
         await self._launch_perf(facts, (supervisor,))
-        self._cluster.start(config)
+        try:
+            self._cluster.start(config)
+        except OSError as error:
+            raise StartError(f"no temporary directory can be made: {error}.") from error
         await self._wait_serving(self._cluster)
 
     async def _start_attached(self, pids: tuple[int, ...]) -> None:

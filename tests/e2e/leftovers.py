@@ -12,15 +12,25 @@ import psutil
 
 @dataclass(frozen=True)
 class Footprint:
-    """The processes of a run (PID and start time), and what /tmp held before it."""
+    """The processes of a run, and the data directories that their command lines name."""
 
     processes: tuple[psutil.Process, ...]
+    directories: frozenset[Path] = frozenset()
 
     @classmethod
     def of(cls, pid: int) -> Footprint:
         """The tree under ``pid``, itself included."""
         root = psutil.Process(pid)
-        return cls((root, *root.children(recursive=True)))
+        processes = (root, *root.children(recursive=True))
+        directories = set()
+        for process in processes:
+            try:
+                command = process.cmdline()
+            except psutil.Error:
+                continue
+            if "--dir" in command:
+                directories.add(Path(command[command.index("--dir") + 1]).parent)
+        return cls(processes, frozenset(directories))
 
     def alive(self) -> list[str]:
         """Processes of the run that still run (a zombie has ended)."""
@@ -34,9 +44,9 @@ class Footprint:
         return found
 
     def files(self) -> list[str]:
-        """Temporary files that carry a PID of the run in their names, and kvtop's directories."""
+        """The run's data directories, and temporary files with one of its PIDs in the name."""
         pids = {str(process.pid) for process in self.processes}
-        found = []
+        found = [str(path) for path in self.directories if path.exists()]
         for path in Path(tempfile.gettempdir()).iterdir():
             parts = path.name.replace(".", "-").split("-")
             if path.name.startswith(("jit-", "jitted-", "perf-", "kvtop-")) and pids & set(parts):

@@ -98,11 +98,13 @@ def test_a_crash_of_the_screen_leaves_nothing(tmp_path: Path) -> None:
             time.sleep(0.02)
         assert terminal.wait_exit() == 1
         assert len(footprint.processes) > 4
-        Footprint(footprint.processes[1:]).assert_gone()
+        Footprint(footprint.processes[1:], footprint.directories).assert_gone()
 
 
 def test_killing_the_supervisor_ends_the_nodes(terminal: Terminal) -> None:
     """Nodes must not outlive their supervisor, and kvtop says that it is gone."""
+    footprint = Footprint.of(kvtop_pid(terminal))
+    assert footprint.directories
     tree = psutil.Process(kvtop_pid(terminal)).children(recursive=True)
     supervisor = next(p for p in tree if "kvtop.workload.supervisor" in " ".join(p.cmdline()))
     nodes = Footprint(tuple(supervisor.children(recursive=True)))
@@ -114,3 +116,4 @@ def test_killing_the_supervisor_ends_the_nodes(terminal: Terminal) -> None:
     terminal.wait_for("supervisor")
     terminal.keys("q")
     assert terminal.wait_exit() == 0
+    footprint.assert_gone()
