@@ -45,8 +45,10 @@ def profiled(frames: str, seconds: float) -> float:
     """The same under kvtop."""
     lines = round(WARM_UP + seconds) + 1
     done = subprocess.run(
-        [sys.executable, "-m", "kvtop", "--json", "--refresh", "1", "-n", str(lines)]
-        + ["--python-frames", frames],
+        [
+            *(sys.executable, "-m", "kvtop", "--json", "--refresh", "1"),
+            *("-n", str(lines), "--python-frames", frames),
+        ],
         capture_output=True,
         check=True,
     )

@@ -17,7 +17,7 @@ _ROLES = {
     "candidate": Role.CANDIDATE,
     "pre-candidate": Role.CANDIDATE,
 }
-_PATIENCE = 0.4
+_PATIENCE = 0.8
 
 
 @dataclass(frozen=True, slots=True)
