@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+import textwrap
 import time
 from datetime import datetime
 from typing import Any
@@ -12,8 +13,10 @@ from typing import Any
 from kvtop.config import Config
 from kvtop.events import Health
 from kvtop.profile.hotspots import Hotspot, hotspots
+from kvtop.profile.text import safe_text
 from kvtop.session import Session
 
+COLUMNS = 100
 TABLE_ROWS = 20
 JSON_ROWS = 100
 
@@ -95,13 +98,18 @@ def format_report(report: dict[str, Any]) -> str:
         lines.append(f"{'SELF':>7}{'TOTAL':>8}{'SAMPLES':>9}  SYMBOL")
     lines += [
         f"{spot['self_percent']:>6.2f}%{spot['total_percent']:>7.2f}%{spot['samples']:>9}  "
-        f"{spot['symbol'][:56]}  [{spot['object'].rsplit('/', 1)[-1][:16]}]"
+        f"{safe_text(spot['symbol'], 54)}  [{safe_text(spot['object'].rsplit('/', 1)[-1], 16)}]"
         for spot in profile["hot_symbols"][:TABLE_ROWS]
     ]
     for name, status in report["collectors"].items():
         if status["health"] in (Health.DEGRADED, Health.UNAVAILABLE):
             lines.append(f"{name}: {status['reason']}")
-    return "\n".join(lines) + "\n"
+    return "\n".join(part for line in lines for part in _fitting(safe_text(line))) + "\n"
+
+
+def _fitting(line: str) -> list[str]:
+    """The line, broken at spaces where it is wider than a table may be."""
+    return textwrap.wrap(line, COLUMNS, subsequent_indent="  ") if len(line) > COLUMNS else [line]
 
 
 def _leading(spots: list[Hotspot]) -> list[Hotspot]:

@@ -103,8 +103,10 @@ class Session:
     # Reading
 
     def fold(self, window: float) -> dict[int, int]:
-        """Stack id -> samples of the last ``window`` seconds."""
-        return self._ring.fold(Filter(start=time.monotonic() - window))
+        """Stack id -> samples of the last ``window`` seconds, the last of targets that all exited."""
+        last = self._ring.last_time if self.ended else None
+        end = time.monotonic() if last is None else last
+        return self._ring.fold(Filter(start=end - window))
 
     async def save_perf_data(self, directory: Path, window: float) -> int:
         """Write perf.data and perf.unfold of the last ``window`` seconds; number of samples.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kvtop.cli import build_parser
 from kvtop.config import Config, load
+from kvtop.profile.ring import Filter
 from kvtop.session import FaultError, Session
 from kvtop.store import Store
 from tests.widgets.made_up import fill, make_store
@@ -28,6 +29,10 @@ class FakeSession(Session):
         self._ring = self.store.ring
         self.faults: list[str] = []
         self.refuse = ""
+
+    def fold(self, window: float) -> dict[int, int]:
+        """The window up to the newest sample: the made-up run lies in the past."""
+        return self._ring.fold(Filter(start=(self._ring.last_time or 0.0) - window))
 
     async def save_perf_data(self, directory: Path, window: float) -> int:
         """Write files that say how far back they were asked to go."""
