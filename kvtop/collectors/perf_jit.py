@@ -129,8 +129,6 @@ class _Dump:
     pid: int
     fd: int
     used: Counter[CodeRun]
-    mapped_ns: int
-    """Time of the record that showed the dump: before it was mapped it held no functions."""
     reader: JitDumpReader = field(default_factory=JitDumpReader)
     exited: bool = False
 
@@ -158,7 +156,7 @@ class JitDumps:
         """Whether a dump was found in the last seconds, ``now`` in monotonic ones."""
         return now - self._found_at < YOUNG
 
-    def passes(self, record: Record, attr: EventAttr | None) -> bool:
+    def passes(self, record: Record) -> bool:
         """Look at a record of the stream; False where it must not reach perf script.
 
         The kernel reports the anonymous memory that code is compiled into in one piece and again
@@ -167,8 +165,7 @@ class JitDumps:
         if record.type == MMAP2:
             mapped = read_mmap2(record.data)
             if mapped is not None and _DUMP_NAME.search(mapped.filename):
-                time_ns = attr.time_of(record.data) if attr is not None else 0
-                self._open(mapped.pid, mapped.filename, time_ns)
+                self._open(mapped.pid, mapped.filename)
             return mapped is None or mapped.filename != b"//anon" or mapped.pid not in self._dumps
         if record.type == FORK:
             pid, parent = struct.unpack_from("=II", record.data, 8)
@@ -184,13 +181,9 @@ class JitDumps:
                     self._dumps[pid].exited = True
         return True
 
-    def poll(self, attr: EventAttr) -> list[bytes]:
-        """Mapping records for all functions that the dumps have gained since the last call.
-
-        While a dump is young their time is the one at which it was mapped, so that they come
-        before any sample wherever in the stream they are put.
-        """
-        records: list[bytes] = []
+    def poll(self, attr: EventAttr) -> list[tuple[int, bytes]]:
+        """Time (ns) and mapping record of all functions gained since the last call."""
+        records: list[tuple[int, bytes]] = []
         for dump in list(self._dumps.values()):
             exited = dump.exited
             if not self._read(dump, attr, records) or exited:
@@ -202,7 +195,7 @@ class JitDumps:
         for dump in list(self._dumps.values()):
             self._close(dump)
 
-    def _open(self, pid: int, filename: bytes, time_ns: int) -> None:
+    def _open(self, pid: int, filename: bytes) -> None:
         if pid in self._dumps:
             self._close(self._dumps[pid])
         # The process may see another /tmp than we do.
@@ -210,8 +203,7 @@ class JitDumps:
             with suppress(OSError):
                 fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
                 if Path(f"/proc/self/fd/{fd}").is_file():
-                    used = self._inherited.pop(pid, Counter())
-                    self._dumps[pid] = _Dump(pid, fd, used, time_ns)
+                    self._dumps[pid] = _Dump(pid, fd, self._inherited.pop(pid, Counter()))
                     self.opened += 1
                     self._found_at = time.monotonic()
                     return
@@ -221,7 +213,7 @@ class JitDumps:
         os.close(dump.fd)
         del self._dumps[dump.pid]
 
-    def _read(self, dump: _Dump, attr: EventAttr, records: list[bytes]) -> bool:
+    def _read(self, dump: _Dump, attr: EventAttr, records: list[tuple[int, bytes]]) -> bool:
         """Read on for a bounded while; False where there is nothing more to expect."""
         loads: list[CodeLoad] = []
         for _ in range(_READS_AT_ONCE):
@@ -229,18 +221,15 @@ class JitDumps:
             if not chunk:
                 break
             loads += dump.reader.feed(chunk)
-        young = self.is_young(time.monotonic())
         for first, run in make_runs(loads):
             made = self.objects.get(run, dump.used)
             if made is None:
                 continue
             self.functions += len(run.names)
-            time_ns = min(first.time_ns, dump.mapped_ns) if young else first.time_ns
-            records.append(
-                make_mmap2(
-                    attr,
-                    *(dump.pid, first.tid, time_ns, first.address, made.length),
-                    *(TEXT_OFFSET, made.device, made.inode, made.filename),
-                )
+            record = make_mmap2(
+                attr,
+                *(dump.pid, first.tid, first.time_ns, first.address, made.length),
+                *(TEXT_OFFSET, made.device, made.inode, made.filename),
             )
+            records.append((first.time_ns, record))
         return not dump.reader.broken

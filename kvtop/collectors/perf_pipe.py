@@ -31,6 +31,7 @@ MISC_EXEC = 1 << 13
 """PERF_RECORD_MISC_COMM_EXEC; in a FORK, where only perf itself sets it: do not copy mappings."""
 _MISC_BUILD_ID = 1 << 14
 """PERF_RECORD_MISC_MMAP_BUILD_ID: a build id stands in the place of device and inode."""
+_IP, _TID, _TIME = 1 << 0, 1 << 1, 1 << 2
 _STACK_USER, _DATA_SRC, _IDENTIFIER = 1 << 13, 1 << 15, 1 << 16
 _STACK_SIZE_AT = 88
 """Offset of sample_stack_user in struct perf_event_attr."""
@@ -152,20 +153,24 @@ class EventAttr:
         if not self.sample_id_all:
             return b""
         parts = []
-        if self.sample_type & 1 << 1:
+        if self.sample_type & _TID:
             parts.append(struct.pack("=II", pid, tid))
-        if self.sample_type & 1 << 2:
+        if self.sample_type & _TIME:
             parts.append(struct.pack("=Q", time_ns))
         # ID, STREAM_ID, CPU, IDENTIFIER: 0 is what perf writes into records it makes itself.
         parts.extend(bytes(8) for bit in (6, 9, 7, 16) if self.sample_type & 1 << bit)
         return b"".join(parts)
 
-    def time_of(self, data: bytes) -> int:
-        """The time in the trailer of a non-sample record, ns; 0 where it carries none."""
-        if not self.sample_id_all or not self.sample_type & 1 << 2:
+    def time_of(self, record: Record) -> int:
+        """When the kernel made a record, ns; 0 where it does not say."""
+        if not self.sample_type & _TIME or not (record.type == SAMPLE or self.sample_id_all):
             return 0
-        at = len(data) - len(self.sample_id(0, 0, 0)) + (8 if self.sample_type & 1 << 1 else 0)
-        return int.from_bytes(data[at : at + 8], "little")
+        at = 8 * (self.sample_type & _TID > 0)
+        if record.type == SAMPLE:
+            at += 8 + 8 * (self.sample_type & _IP) + 8 * (self.sample_type & _IDENTIFIER > 0)
+        else:
+            at += len(record.data) - len(self.sample_id(0, 0, 0))
+        return int.from_bytes(record.data[at : at + 8], "little")
 
 
 _EVENT_NAMES: dict[int, tuple[str, ...]] = {
@@ -283,7 +288,7 @@ def forget_mappings(record: Record, attr: EventAttr) -> bytes:
     if record.type != COMM or not record.misc & MISC_EXEC or len(record.data) < 16:
         return b""
     pid, tid = struct.unpack_from("=II", record.data, 8)
-    time_ns = attr.time_of(record.data)
+    time_ns = attr.time_of(record)
     body = struct.pack("=IIIIQ", pid, 0, tid, 0, time_ns) + attr.sample_id(pid, tid, time_ns)
     return _HEAD.pack(FORK, MISC_EXEC, 8 + len(body)) + body
 

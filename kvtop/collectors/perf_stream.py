@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
+from heapq import heappop, heappush
 
 from kvtop.collectors.children import Child
 from kvtop.collectors.doctor import explain, perf_missing
@@ -22,6 +23,7 @@ from kvtop.collectors.perf_jit import JitDumps, JitObjects
 from kvtop.collectors.perf_pipe import (
     COMM,
     FINISHED_INIT,
+    FIRST_OF_PERF,
     HEADER_ATTR,
     MMAP2,
     PIPE_HEADER,
@@ -118,6 +120,8 @@ class Stream:
         self._next_poll = 0.0
         self._held: deque[tuple[float, list[Record]]] = deque()
         """Arrival and records of what was read and not passed on yet."""
+        self._names: list[tuple[int, bytes]] = []
+        """A heap of the mapping records of functions that nothing passed on could hit."""
 
     async def run(self) -> str:
         """Stream until perf ends; one sentence on why it did."""
@@ -193,7 +197,8 @@ class Stream:
                 waiting = waiting and not quiet
                 if out:
                     await write_all(sink, out)
-                await asyncio.sleep(TICK if chunk is None or len(chunk) < _BUSY else 0)
+                idle = chunk is None or len(chunk) < _BUSY
+                await asyncio.sleep(0 if not idle else _SETTLE if self._held else TICK)
         finally:
             if grace is not None:
                 grace.cancel()
@@ -211,29 +216,42 @@ class Stream:
             return os.read(source, _CHUNK)
 
     def _release(self) -> bytes:
-        """What may be passed on by now, the names of the functions in it in front."""
+        """What may be passed on by now, with the names of the functions in it."""
         now = time.monotonic()
         hold = _HOLD if self.dumps.is_young(now) else 0.0
         due = bool(self._held) and now - self._held[0][0] >= hold
-        parts: list[bytes] = []
         if now >= self._next_poll or (due and hold):
-            parts.append(self._poll_dumps())
+            self._poll_dumps()
+        parts: list[bytes] = []
         while self._held and now - self._held[0][0] >= hold:
             arrived, records = self._held.popleft()
             opened = self.dumps.opened
             for at, record in enumerate(records, 1):
+                if self._names:
+                    self._pass_names(record, now, parts)
                 self._splice(record, now, parts)
                 if self.dumps.opened > opened:
                     # Its functions are being compiled: what follows waits until they are told.
                     hold = _HOLD
+                    self._poll_dumps()
                     if at < len(records):
                         self._held.appendleft((arrived, records[at:]))
-                    if now - arrived >= hold:
-                        parts.append(self._poll_dumps())
                     break
         if self.forwarded:
             self._attached.set()
         return b"".join(parts)
+
+    def _pass_names(self, record: Record, now: float, parts: list[bytes]) -> None:
+        """Put the functions into ``parts`` that were compiled before the record was made.
+
+        Exactly there: perf script sorts by time, in portions, and a record whose time is ahead of
+        the stream ends a portion too early.
+        """
+        if self.attr is None or record.type >= FIRST_OF_PERF:
+            return
+        time_ns = self.attr.time_of(record)
+        while self._names and self._names[0][0] <= time_ns:
+            parts.append(self._keep(heappop(self._names)[1], now))
 
     def _splice(self, record: Record, now: float, parts: list[bytes]) -> None:
         """Put what perf script shall see of a record into ``parts``."""
@@ -242,7 +260,7 @@ class Stream:
             self.forwarded += 1
             if attr is not None:
                 record = record._replace(data=trim_stack(record.data, attr))
-        elif not self.dumps.passes(record, attr):
+        elif not self.dumps.passes(record):
             return
         elif record.type == HEADER_ATTR:
             self.attr = attr or read_attr(record.data)
@@ -259,12 +277,11 @@ class Stream:
             record = self._vdso.stand_in(record, attr)
         parts.append(record.data)
 
-    def _poll_dumps(self) -> bytes:
-        if self.attr is None:
-            return b""
-        now = time.monotonic()
-        self._next_poll = now + _JIT_POLL
-        return b"".join(self._keep(made, now) for made in self.dumps.poll(self.attr))
+    def _poll_dumps(self) -> None:
+        if self.attr is not None:
+            self._next_poll = time.monotonic() + _JIT_POLL
+            for name in self.dumps.poll(self.attr):
+                heappush(self._names, name)
 
     def _keep(self, made: bytes, now: float) -> bytes:
         """A record of our own goes into the window as well."""

@@ -141,7 +141,7 @@ def _on_disk(
     copy, stat = copies[mapped.filename]
     return make_mmap2(
         attr,
-        *(mapped.pid, mapped.tid, attr.time_of(record.data)),
+        *(mapped.pid, mapped.tid, attr.time_of(record)),
         *(mapped.address, mapped.length, mapped.offset),
         (os.major(stat.st_dev), os.minor(stat.st_dev)),
         stat.st_ino,

@@ -168,24 +168,24 @@ def test_a_dump_seen_in_the_stream_is_followed_until_the_process_exits(tmp_path:
     dump.write_bytes(HEADER + load(b"py::early:/x.py"))
     objects = JitObjects()
     dumps = JitDumps(objects)
-    assert dumps.passes(mmap2(7, b"/usr/lib/libc.so.6"), ATTR) and not dumps.pids
-    assert dumps.passes(mmap2(7, b"//anon"), ATTR)
-    assert dumps.passes(mmap2(7, os.fsencode(dump)), ATTR)
+    assert dumps.passes(mmap2(7, b"/usr/lib/libc.so.6")) and not dumps.pids
+    assert dumps.passes(mmap2(7, b"//anon"))
+    assert dumps.passes(mmap2(7, os.fsencode(dump)))
     # From now on what would hide the functions stays out of the stream.
-    assert not dumps.passes(mmap2(7, b"//anon"), ATTR)
-    assert dumps.passes(mmap2(8, b"//anon"), ATTR)
-    (early,) = dumps.poll(ATTR)
+    assert not dumps.passes(mmap2(7, b"//anon"))
+    assert dumps.passes(mmap2(8, b"//anon"))
+    ((time_ns, early),) = dumps.poll(ATTR)
     mapped = read_mmap2(early)
     assert mapped is not None and (mapped.pid, mapped.address) == (7, 0x1000)
-    assert ATTR.time_of(early) == 1
+    assert time_ns == ATTR.time_of(as_record(early)) == 5
     assert b"py::early:/x.py" in Path(mapped.filename.decode()).read_bytes()
     assert dumps.poll(ATTR) == []
     with dump.open("ab") as file:
         file.write(load(b"py::late:/x.py", 0x2000))
     dump.unlink()
-    dumps.passes(event(EXIT, struct.pack("=IIIIQ", 7, 1, 9, 1, 0)), ATTR)
+    dumps.passes(event(EXIT, struct.pack("=IIIIQ", 7, 1, 9, 1, 0)))
     assert len(dumps.poll(ATTR)) == 1 and dumps.pids == {7}
-    dumps.passes(event(EXIT, struct.pack("=IIIIQ", 7, 1, 7, 1, 0)), ATTR)
+    dumps.passes(event(EXIT, struct.pack("=IIIIQ", 7, 1, 7, 1, 0)))
     assert dumps.poll(ATTR) == [] and not dumps.pids
     objects.close()
 
@@ -195,15 +195,15 @@ def test_a_forked_child_gets_objects_of_its_own_until_it_execs(tmp_path: Path) -
         (tmp_path / f"jit-{pid}.dump").write_bytes(HEADER + load(b"py::f:/x.py"))
     objects = JitObjects()
     dumps = JitDumps(objects)
-    dumps.passes(mmap2(7, os.fsencode(tmp_path / "jit-7.dump")), ATTR)
+    dumps.passes(mmap2(7, os.fsencode(tmp_path / "jit-7.dump")))
     dumps.poll(ATTR)
     for child in (8, 9):
-        dumps.passes(event(FORK, struct.pack("=IIIIQ", child, 7, child, 7, 0)), ATTR)
-    dumps.passes(event(COMM, struct.pack("=II16s", 9, 9, b"python"), MISC_EXEC), ATTR)
+        dumps.passes(event(FORK, struct.pack("=IIIIQ", child, 7, child, 7, 0)))
+    dumps.passes(event(COMM, struct.pack("=II16s", 9, 9, b"python"), MISC_EXEC))
     names = set()
     for child in (8, 9):
-        dumps.passes(mmap2(child, os.fsencode(tmp_path / f"jit-{child}.dump")), ATTR)
-        names |= {read_mmap2(r).filename for r in dumps.poll(ATTR)}  # type: ignore[union-attr]
+        dumps.passes(mmap2(child, os.fsencode(tmp_path / f"jit-{child}.dump")))
+        names |= {read_mmap2(r).filename for _, r in dumps.poll(ATTR)}  # type: ignore[union-attr]
     assert len(names) == len(objects) == 2
     dumps.close()
     objects.close()
@@ -214,5 +214,5 @@ def test_what_is_no_regular_file_is_not_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "jit-7.dump")
     (tmp_path / "jit-8.dump").symlink_to("/etc/passwd")
     for pid in (7, 8, 9):
-        dumps.passes(mmap2(pid, os.fsencode(tmp_path / f"jit-{pid}.dump")), ATTR)
+        dumps.passes(mmap2(pid, os.fsencode(tmp_path / f"jit-{pid}.dump")))
     assert not dumps.pids

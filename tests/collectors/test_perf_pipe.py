@@ -109,7 +109,7 @@ def test_a_mapping_record_reads_back(sample_type: int) -> None:
     (found,) = PipeReader().feed(PIPE_HEADER + data)
     mapped = read_mmap2(found.data)
     assert mapped == (7, 8, 0x1000, 96, 0x80, b"/proc/1/fd/9")
-    assert layout.time_of(data) == (123456 if sample_type & TIME else 0)
+    assert layout.time_of(as_record(data)) == (123456 if sample_type & TIME else 0)
     assert len(data) % 8 == 0
 
 
@@ -120,7 +120,7 @@ def test_an_exec_drops_inherited_mappings() -> None:
     made = as_record(fork)
     assert (made.type, made.misc) == (FORK, MISC_EXEC)
     assert struct.unpack_from("=IIIIQ", fork, 8) == (7, 0, 7, 0, 99)
-    assert layout.time_of(fork) == 99
+    assert layout.time_of(as_record(fork)) == 99
     assert forget_mappings(Record(COMM, 0, record(COMM, body)), layout) == b""
 
 
@@ -212,6 +212,6 @@ def test_objects_of_compiled_code_are_copied_beside_and_never_stale(tmp_path: Pa
         (found,) = PipeReader().feed((tmp_path / "perf.data").read_bytes())
         mapped = read_mmap2(found.data)
         assert mapped is not None and (mapped.pid, mapped.address) == (7, 0x1000)
-        assert attr().time_of(found.data) == 5
+        assert attr().time_of(found) == 5
         copy = Path(os.fsdecode(mapped.filename))
         assert copy.parent == tmp_path / "perf.data.jit" and copy.read_bytes() == content

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import struct
 import time
 from collections import deque
 from collections.abc import AsyncIterator
@@ -13,7 +14,15 @@ import pytest
 
 from kvtop.collectors import perf_stream
 from kvtop.collectors.perf_jit import JitObjects
-from kvtop.collectors.perf_pipe import PIPE_HEADER, SAMPLE, PipeReader, Record, read_mmap2
+from kvtop.collectors.perf_pipe import (
+    PIPE_HEADER,
+    ROUND,
+    SAMPLE,
+    PipeReader,
+    Record,
+    as_record,
+    read_mmap2,
+)
 from kvtop.collectors.perf_stream import RecordOptions, Stream
 from kvtop.collectors.perf_window import PipeWindow
 from kvtop.collectors.vdso import VdsoFile
@@ -33,18 +42,21 @@ async def stream() -> AsyncIterator[Stream]:
     vdso.close()
 
 
-def sample(number: int) -> Record:
-    return event(SAMPLE, bytes([number]) * 16)
+def sample(time_ns: int) -> Record:
+    return event(SAMPLE, struct.pack("=IIQ", 7, 7, time_ns))
 
 
-def give(stream: Stream, *records: Record, age: float) -> list[str]:
-    """Let records arrive ``age`` seconds ago; what is passed on now."""
+def give(stream: Stream, *records: Record, age: float) -> list[str | int]:
+    """Let records arrive ``age`` seconds ago; what is passed on now, samples by their time."""
     stream._held.append((time.monotonic() - age, list(records)))
-    names = []
+    passed: list[str | int] = []
     for record in PipeReader().feed(PIPE_HEADER + stream._release()):
-        mapped = read_mmap2(record.data) if record.type != SAMPLE else None
-        names.append(Path(os.fsdecode(mapped.filename)).name if mapped else f"s{record.data[8]}")
-    return names
+        mapped = read_mmap2(record.data)
+        if record.type == SAMPLE:
+            passed.append(ATTR.time_of(record))
+        else:
+            passed.append(Path(os.fsdecode(mapped.filename)).name if mapped else "round")
+    return ["name" if isinstance(one, str) and one.isdigit() else one for one in passed]
 
 
 async def test_samples_wait_for_the_names_of_a_young_dump(
@@ -54,23 +66,26 @@ async def test_samples_wait_for_the_names_of_a_young_dump(
     dump = tmp_path / "jit-7.dump"
     dump.write_bytes(HEADER)
     found = mmap2(7, os.fsencode(dump))
-    assert give(stream, sample(1), age=0) == ["s1"]
-    assert give(stream, sample(2), found, sample(3), age=0) == ["s2", "jit-7.dump"]
-    assert give(stream, sample(4), age=0) == []
+    assert give(stream, sample(1), age=0) == [1]
+    assert give(stream, sample(2), found, sample(5), age=0) == [2, "jit-7.dump"]
+    assert give(stream, sample(6), age=0) == []
     assert stream.forwarded == 2
-    dump.write_bytes(HEADER + load(b"py::f:/x.py"))
+    dump.write_bytes(HEADER + load(b"py::f:/x.py", time=4))
     stream._held = deque((at - 7200, records) for at, records in stream._held)
-    name, *rest = give(stream, sample(5), age=0)
-    assert name.isdigit() and rest == ["s3", "s4"]
+    assert give(stream, sample(7), age=0) == ["name", 5, 6]
     # Once it is not young any more nothing waits.
     monkeypatch.setattr(stream.dumps, "is_young", lambda now: False)
-    assert give(stream, sample(6), age=0) == ["s5", "s6"]
+    assert give(stream, sample(8), age=0) == [7, 8]
 
 
 async def test_what_has_waited_long_enough_comes_with_the_names(
     stream: Stream, tmp_path: Path
 ) -> None:
+    """No name sooner than its time: perf script would take that for the time of the stream."""
     dump = tmp_path / "jit-7.dump"
-    dump.write_bytes(HEADER + load(b"py::f:/x.py"))
-    first, name, last = give(stream, mmap2(7, os.fsencode(dump)), sample(1), age=60)
-    assert (first, last) == ("jit-7.dump", "s1") and name.isdigit()
+    loads = [load(b"py::f:/x.py", at * 4096, at) for at in (4, 6, 6, 9)]
+    dump.write_bytes(HEADER + b"".join(loads))
+    records = [mmap2(7, os.fsencode(dump)), sample(3), sample(5), as_record(ROUND), sample(6)]
+    given = give(stream, *records, age=60)
+    assert given == ["jit-7.dump", 3, "name", 5, "round", "name", "name", 6]
+    assert give(stream, sample(10), age=60) == ["name", 10]

@@ -23,7 +23,7 @@ def test_a_mapping_of_the_vdso_names_a_file_with_its_code() -> None:
         mapped = read_mmap2(record.data)
         assert mapped is not None and mapped[:5] == (os.getpid(), 9, 0x7FFD0000, 0x2000, 0)
         assert mapped.filename == vdso.filename.encode()
-        assert ATTR.time_of(record.data) == 123_456_789
+        assert ATTR.time_of(record) == 123_456_789
         assert int.from_bytes(record.data[6:8], "little") == len(record.data)
         assert len(record.data) % 8 == 0
         code = Path(vdso.filename).read_bytes()
