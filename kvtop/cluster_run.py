@@ -170,7 +170,7 @@ class ClusterRun:
         now = asyncio.get_running_loop().time()
         text = "The supervisor has ended unexpectedly, and the cluster with it: start kvtop again."
         self._emit(LogLine(now, "supervisor", "error", text))
-        self._emit(CollectorStatus(now, "cluster", Health.UNAVAILABLE, text))
+        self._emit(CollectorStatus(now, "supervisor", Health.UNAVAILABLE, text))
         self._emit(Marker(now, MarkerKind.EXIT, text))
         for member in list(self.members.values()):
             self._set(replace(member, state=NodeState.DOWN))

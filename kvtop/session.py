@@ -103,7 +103,7 @@ class Session:
     # Reading
 
     def fold(self, window: float) -> dict[int, int]:
-        """Stack id -> samples of the last ``window`` seconds, the last of targets that all exited."""
+        """Stack id -> samples of the last ``window`` seconds, before now or the targets' end."""
         last = self._ring.last_time if self.ended else None
         end = time.monotonic() if last is None else last
         return self._ring.fold(Filter(start=end - window))

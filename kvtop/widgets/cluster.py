@@ -31,7 +31,7 @@ class ClusterPane(LiveTable[NodeStatus]):
     """Nodes in name order; the selected one is what pause and restart act on."""
 
     NAME = "Cluster"
-    COLLECTORS = ("cluster",)
+    COLLECTORS = ("supervisor", "cluster")
     FILTERABLE = True
     KEYS_HELP: ClassVar[list[Help]] = [
         *LiveTable.KEYS_HELP,
