@@ -19,11 +19,13 @@ from heapq import heappop, heappush
 from kvtop.collectors.children import Child
 from kvtop.collectors.doctor import explain, perf_missing
 from kvtop.collectors.fdio import big_pipe, readable, write_all
+from kvtop.collectors.perf_buffer import buffer_options
 from kvtop.collectors.perf_jit import JitDumps, JitObjects
 from kvtop.collectors.perf_pipe import (
     COMM,
     FINISHED_INIT,
     FIRST_OF_PERF,
+    FORK,
     HEADER_ATTR,
     MMAP2,
     PIPE_HEADER,
@@ -38,6 +40,7 @@ from kvtop.collectors.perf_pipe import (
     forget_mappings,
     lost_count,
     read_attr,
+    record_pid,
     trim_stack,
 )
 from kvtop.collectors.perf_script import FIELDS
@@ -82,7 +85,7 @@ class RecordOptions:
         """The ``perf record`` command line."""
         graph = DWARF if self.call_graph == "dwarf" else self.call_graph
         args = ["perf", "record", "--no-buffering", "--no-buildid", "-k", "CLOCK_MONOTONIC"]
-        args += ["-F", str(self.frequency), "--call-graph", graph]
+        args += ["-F", str(self.frequency), "--call-graph", graph, *buffer_options()]
         if self.event is not None:
             args += ["-e", self.event]
         return [*args, "-o", "-", "-p", ",".join(map(str, self.pids))]
@@ -120,6 +123,8 @@ class Stream:
         self._next_poll = 0.0
         self._held: deque[tuple[float, list[Record]]] = deque()
         """Arrival and records of what was read and not passed on yet."""
+        self._execs: dict[int, int] = {}
+        """When a process ran another program, ns; until its number is used again."""
         self._names: list[tuple[int, bytes]] = []
         """A heap of the mapping records of functions that nothing passed on could hit."""
 
@@ -268,10 +273,17 @@ class Stream:
             self._attached.set()
         else:
             self.lost += lost_count(record)
-        if record.type == COMM and attr is not None:
+        if attr is not None and record.type == COMM:
             fork = forget_mappings(record, attr)
             if fork:
                 parts.append(self._keep(fork, now))
+                self._execs[record_pid(record.data)] = attr.time_of(record)
+        elif attr is not None and record.type == FORK and record.data[8:12] == record.data[16:20]:
+            # Read late from another CPU's buffer it would take from perf script, which may have
+            # passed the exec already, all that it knows of the process.
+            exec_ns = self._execs.pop(record_pid(record.data), 0)
+            if attr.time_of(record) < exec_ns:
+                return
         self._window.keep(record, now)
         if record.type == MMAP2 and attr is not None:
             record = self._vdso.stand_in(record, attr)

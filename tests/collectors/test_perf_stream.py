@@ -15,6 +15,9 @@ import pytest
 from kvtop.collectors import perf_stream
 from kvtop.collectors.perf_jit import JitObjects
 from kvtop.collectors.perf_pipe import (
+    COMM,
+    FORK,
+    MISC_EXEC,
     PIPE_HEADER,
     ROUND,
     SAMPLE,
@@ -89,3 +92,17 @@ async def test_what_has_waited_long_enough_comes_with_the_names(
     given = give(stream, *records, age=60)
     assert given == ["jit-7.dump", 3, "name", 5, "round", "name", "name", 6]
     assert give(stream, sample(10), age=60) == ["name", 10]
+
+
+async def test_a_fork_read_after_the_exec_that_followed_it_is_left_out(stream: Stream) -> None:
+    def fork(pid: int, tid: int, time_ns: int) -> Record:
+        body = struct.pack("=IIIIQ", pid, 6, tid, 6, time_ns)
+        return event(FORK, body + ATTR.sample_id(pid, tid, time_ns))
+
+    run = struct.pack("=II16s", 7, 7, b"python") + ATTR.sample_id(7, 7, 20)
+    stream._held.append((0.0, [event(COMM, run, MISC_EXEC), fork(7, 7, 10), fork(8, 8, 10)]))
+    kinds = [record.type for record in PipeReader().feed(PIPE_HEADER + stream._release())]
+    # The first is kvtop's own, which makes perf begin anew.
+    assert kinds == [FORK, COMM, FORK]
+    stream._held.append((0.0, [fork(7, 7, 30)]))
+    assert stream._release()
