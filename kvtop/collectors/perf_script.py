@@ -22,6 +22,7 @@ FIELDS = "comm,pid,tid,time,event,period,ip,sym,dso"
 _LARGEST_BLOCK = 4 << 20
 _LONGEST_HEADER = 32
 """Lines; a thread name has at most 15 characters."""
+_MOST_STACK_TEXT = 16 << 20
 _LARGEST_PERIOD = (1 << 63) - 1
 _HEADER = re.compile(
     r"(?P<comm>.*) +(?P<pid>-?\d{1,10})/(?P<tid>-?\d{1,10}) +(?P<time>\d{1,12}\.\d{1,12}): +"
@@ -61,6 +62,8 @@ class ScriptParser:
         self._who: dict[str, tuple[str, int, int]] = {}
         self._events: dict[str, str] = {}
         self._stacks: dict[str, tuple[int, int, int]] = {}
+        self._stack_text = 0
+        """Characters that the keys of ``_stacks`` hold: deep stacks take 10,000 each."""
         self._lines: dict[str, int] = {}
 
     def feed(self, data: bytes) -> list[StackSample]:
@@ -87,6 +90,7 @@ class ScriptParser:
         if self._generation != self._table.generation:
             self._generation = self._table.generation
             self._stacks.clear()
+            self._stack_text = 0
             self._lines.clear()
         whos, events, stacks = self._who, self._events, self._stacks
         samples: list[StackSample] = []
@@ -142,7 +146,10 @@ class ScriptParser:
         known = self._stacks.get(stack)
         if known is None:
             known = self._stack(lines[frames_at:])
-            self._bound(self._stacks)
+            self._stack_text += len(stack)
+            if len(self._stacks) >= self._cache_size or self._stack_text > _MOST_STACK_TEXT:
+                self._stacks.clear()
+                self._stack_text = len(stack)
             self._stacks[stack] = known
         sample = StackSample(
             float(header["time"]),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kvtop.collectors import perf_script
 from kvtop.collectors.perf_pipe import EventAttr, filler
 from kvtop.collectors.perf_script import ScriptParser
 from kvtop.events import StackSample
@@ -193,3 +195,13 @@ def test_what_pushes_out_perfs_buffer_leaves_no_trace() -> None:
         samples, parser = parse(text, size)
         assert samples == plain
         assert parser.malformed == 0 and parser._rest == b""
+
+
+def test_text_of_deep_stacks_is_not_kept_without_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(perf_script, "_MOST_STACK_TEXT", 10_000)
+    parser = ScriptParser(StackTable())
+    for number in range(200):
+        lines = "\n".join(f"\t{at:x} function_{number}_{at} (store)" for at in range(1, 20))
+        block = f"store 7/7 {number}.000000001: 1 cpu-clock: \n{lines}\n\n"
+        assert len(parser.feed(block.encode())) == 1
+        assert sum(map(len, parser._stacks)) <= 10_000
