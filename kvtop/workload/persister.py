@@ -11,7 +11,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,6 +74,10 @@ class _Write:
     snapshot: Snapshot | None
 
 
+class _Stopped(Exception):
+    """The node stops: nobody waits for the snapshot that is being written."""
+
+
 class Persister:
     """Owns a directory. ``report`` is called in the writer's thread, or the snapshot's."""
 
@@ -95,6 +99,8 @@ class Persister:
         self._report: Callable[[Report], None] = lambda report: None
         self._thread: threading.Thread | None = None
         self._spare_thread: threading.Thread | None = None
+        self._snapshot_threads: list[threading.Thread] = []
+        self._stopping = False
         self._snapshot_lock = threading.Lock()
         self.snapshot: SnapshotFile | None = None
         self.segment_count = 0
@@ -103,7 +109,7 @@ class Persister:
         """Read what is durable. Raises DamagedLog, DamagedSnapshot, OSError."""
         started = time.monotonic()
         for leftover in self._log_directory.glob("*.tmp"):
-            leftover.unlink()
+            leftover.unlink(missing_ok=True)
         self.snapshot = newest_snapshot(self._snapshot_directory)
         meta = self.snapshot.meta if self.snapshot else _EMPTY
         scan, replay, size = wal.Scan(), Replay(), 0
@@ -156,15 +162,22 @@ class Persister:
 
     def save_snapshot(self, meta: SnapshotMeta, pieces: Iterable[bytes]) -> None:
         """Save a snapshot in a thread of its own; then the log before it is removed."""
-        threading.Thread(
+        thread = threading.Thread(
             target=self._save_snapshot, args=(meta, pieces), name="snapshot", daemon=True
-        ).start()
+        )
+        self._snapshot_threads = [t for t in self._snapshot_threads if t.is_alive()] + [thread]
+        thread.start()
 
     def stop(self) -> None:
-        """Finish what was handed over, then end the thread."""
+        """Finish the writes handed over, give up an unfinished snapshot, end all threads."""
+        self._stopping = True
         if self._thread is not None:
             self._queue.put(None)
             self._thread.join()
+        for thread in self._snapshot_threads:
+            thread.join()
+        if self._spare_thread is not None:
+            self._spare_thread.join()
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
@@ -294,14 +307,22 @@ class Persister:
             with self._snapshot_lock:
                 if self.snapshot is not None and self.snapshot.meta.index >= meta.index:
                     return
-                file = save_snapshot(self._snapshot_directory, meta, pieces)
+                file = save_snapshot(self._snapshot_directory, meta, self._until_stopped(pieces))
                 self.snapshot = file
                 remove_older(self._snapshot_directory, file)
+        except _Stopped:
+            return
         except OSError as error:
             self._report(DiskFailed(f"writing a snapshot failed: {error}"))
             return
         self._queue.put(meta.index)
         self._report(SnapshotSaved(file))
+
+    def _until_stopped(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        for piece in pieces:
+            if self._stopping:
+                raise _Stopped
+            yield piece
 
 
 _EMPTY = SnapshotMeta(0, 0, Configuration(frozenset()))

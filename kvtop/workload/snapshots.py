@@ -79,7 +79,7 @@ def save_snapshot(directory: Path, meta: SnapshotMeta, pieces: Iterable[bytes]) 
             buffer += _CRC.pack(crc)
             _write_all(file.fileno(), buffer)
             os.fsync(file.fileno())
-    except OSError:
+    except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     temporary.rename(path)
@@ -93,7 +93,7 @@ def newest_snapshot(directory: Path) -> SnapshotFile | None:
     Raises DamagedSnapshot: older ones do not help, because the log behind them is gone.
     """
     for leftover in directory.glob("*.tmp"):
-        leftover.unlink()
+        leftover.unlink(missing_ok=True)
     paths = sorted(directory.glob("*.snapshot"))
     return _open(paths[-1]) if paths else None
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from kvtop.workload.clerk import Clerk, ClerkError, Cluster, Refused
+from kvtop.workload.clerk import Clerk, ClerkError, Cluster, OutcomeUnknown, Refused
 from kvtop.workload.rpc.kv_pb2 import Change
-from kvtop.workload.status import StatusError, fetch_status
+from kvtop.workload.status import NodeReport, StatusError, fetch_status
 from kvtop.workload.supervisor_protocol import (
     Error,
     Exited,
@@ -32,6 +34,7 @@ from kvtop.workload.supervisor_protocol import (
     Stress,
 )
 from tests.workload.harness import (
+    PATIENCE,
     SupervisedCluster,
     is_running,
     perf_files,
@@ -47,7 +50,7 @@ class _Writer:
     """Writes numbered values to keys of its own and remembers what was acknowledged."""
 
     def __init__(self, cluster: Cluster, name: str) -> None:
-        self._clerk = Clerk(cluster, deadline=10.0)
+        self._clerk = Clerk(cluster, deadline=PATIENCE)
         self._name = name
         self.acknowledged: dict[bytes, bytes] = {}
         self.appended = 0
@@ -70,7 +73,9 @@ async def test_no_acknowledged_write_is_lost_when_the_leader_is_killed() -> None
         writers = [_Writer(connections, f"writer{number}") for number in range(6)]
         tasks = [asyncio.create_task(writer.run()) for writer in writers]
         killed = [await _replace_leader(cluster) for _ in range(2)]
-        await asyncio.sleep(0.3)
+        async with asyncio.timeout(PATIENCE):
+            while any(len(writer.acknowledged) <= 10 for writer in writers):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
         for task in tasks:
             task.cancel()
         results = await asyncio.gather(*tasks, return_exceptions=True)
@@ -78,7 +83,6 @@ async def test_no_acknowledged_write_is_lost_when_the_leader_is_killed() -> None
         reader = Clerk(connections)
         stored = dict(await reader.scan())
         for number, writer in enumerate(writers):
-            assert len(writer.acknowledged) > 10
             for key, value in writer.acknowledged.items():
                 assert stored[key] == value
             # Exactly once: every dot came from one call, and only the cancelled one may be extra.
@@ -93,8 +97,9 @@ async def test_no_acknowledged_write_is_lost_when_the_leader_is_killed() -> None
 async def _replace_leader(cluster: SupervisedCluster) -> str:
     """Kill the leader, wait for the next, restart the dead one; its name."""
     await asyncio.sleep(0.7)
+    leader = (await _leader_report(cluster)).name
     before = len(cluster.events)
-    cluster.send(Kill("leader"))
+    cluster.send(Kill(leader))
     exited = await cluster.wait_for(Exited, since=before)
     assert exited.signal == signal.SIGKILL
     await cluster.wait_for(Serving, lambda e: e.leader != exited.name, before)
@@ -155,10 +160,9 @@ async def test_a_follower_far_behind_gets_a_snapshot(tmp_path: Path) -> None:
                 await clerk.put(b"%d-%d" % (share, number), b"x" * 500)
 
         await asyncio.gather(*(fill(clerk, share) for share, clerk in enumerate(clerks)))
-        await clerks[0].change(Change.SNAPSHOT)
-        await cluster.wait_report(leader, lambda r: r.first_index > 500)
+        await _change(cluster, clerks[0], Change.SNAPSHOT, 0, lambda r: r.first_index > 500)
+        commit = (await _leader_report(cluster)).commit
         cluster.send(Restart(victim))
-        commit = (await cluster.report(leader)).commit
         report = await cluster.wait_report(
             victim, lambda r: r.applied >= commit and bool(r.snapshot_index)
         )
@@ -171,23 +175,65 @@ async def test_members_leave_and_join_and_the_leadership_moves() -> None:
         connections = cluster.connect()
         clerk = Clerk(connections)
         await clerk.put(b"key", b"1")
-        leader = int(cluster.all(Serving)[-1].leader[4:])
-        other = (leader + 1) % 3
-        await clerk.change(Change.REMOVE, other)
-        report = await cluster.report(f"node{leader}")
-        assert report.voters == tuple(sorted({0, 1, 2} - {other}))
+        other = (int(cluster.all(Serving)[-1].leader[4:]) + 1) % 3
+        rest = tuple(sorted({0, 1, 2} - {other}))
+        await _change(cluster, clerk, Change.REMOVE, other, lambda r: r.voters == rest)
         await clerk.put(b"key", b"2")
-        await clerk.change(Change.ADD_LEARNER, other)
-        assert (await cluster.report(f"node{leader}")).learners == (other,)
+        await _change(cluster, clerk, Change.ADD_LEARNER, other, lambda r: r.learners == (other,))
         await cluster.wait_report(f"node{other}", lambda r: r.role == "learner")
-        await clerk.change(Change.ADD_VOTER, other)
-        since = len(cluster.events)
-        await clerk.change(Change.TRANSFER, other)
-        await cluster.wait_for(Serving, lambda e: e.leader == f"node{other}", since)
+        await _change(cluster, clerk, Change.ADD_VOTER, other, lambda r: r.voters == (0, 1, 2))
+        await _change(cluster, clerk, Change.TRANSFER, other, lambda r: r.leader == f"node{other}")
         assert await clerk.get(b"key") == b"2"
-        with pytest.raises(Refused, match="already is so"):
-            await clerk.change(Change.ADD_VOTER, leader)
+        assert "already is so" in await _refusal(clerk, Change.ADD_VOTER, other)
         await connections.close()
+
+
+async def _leader_report(cluster: SupervisedCluster) -> NodeReport:
+    """The report of the node that leads now, with the newest term."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            found = []
+            for name in ("node0", "node1", "node2"):
+                with contextlib.suppress(StatusError):
+                    found.append(await cluster.report(name))
+            leaders = [report for report in found if report.role == "leader"]
+            if leaders:
+                return max(leaders, key=lambda report: report.term)
+            await asyncio.sleep(0.05)
+
+
+async def _change(
+    cluster: SupervisedCluster,
+    clerk: Clerk,
+    kind: Change.Kind,
+    node: int,
+    done: Callable[[NodeReport], bool],
+) -> None:
+    """Change members as an operator does: where the outcome is unknown, look, and ask again."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            # Refused: a new leader has not committed yet, or the first attempt was carried out.
+            with contextlib.suppress(OutcomeUnknown, Refused):
+                await clerk.change(kind, node)
+            for _ in range(10):
+                if done(await _leader_report(cluster)):
+                    return
+                await asyncio.sleep(0.05)
+
+
+async def _refusal(clerk: Clerk, kind: Change.Kind, node: int) -> str:
+    """Why a change is refused for good, whoever leads."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            try:
+                await clerk.change(kind, node)
+            except OutcomeUnknown:
+                continue
+            except Refused as refused:
+                if "committed" not in str(refused):
+                    return str(refused)
+            else:
+                raise AssertionError("the change was taken")
 
 
 async def test_stress_runs_and_adds_up_over_its_processes() -> None:
@@ -205,22 +251,18 @@ async def test_stress_runs_and_adds_up_over_its_processes() -> None:
             *("node0", "node1", "node2"),
             *("client0", "client1"),
         }
+        assert (await _leader_report(cluster)).leader
         reports = [await cluster.report(f"node{n}") for n in range(3)]
-        assert [r.role for r in reports].count("leader") == 1
         assert all(r.fdatasyncs > 0 and r.fdatasync_p99 for r in reports)
         assert max(r.keys for r in reports) <= 100
 
 
 async def test_a_rate_is_kept() -> None:
     async with SupervisedCluster(Start(clients=4, rate=200.0)) as cluster:
-        await cluster.wait_for(Stress, lambda e: e.operations > 0)
-        since = len(cluster.events)
-        for _ in range(4):
-            event = await cluster.wait_for(Stress, since=since)
-            since = cluster.events.index(event) + 1
-        last = cluster.all(Stress)[-4:]
-        rate = sum(e.operations for e in last) / sum(e.interval for e in last)
-        assert 140 < rate < 260
+        last = await cluster.wait_for(Stress, lambda e: e.total_operations >= 400)
+        # Operations that a stall held up are made up for, so only the whole has a bound.
+        began = cluster.started("client0").time
+        assert last.total_operations <= 200.0 * (last.time - began) + 4
 
 
 async def test_the_stress_ends_after_its_duration() -> None:
@@ -308,8 +350,8 @@ async def test_a_killed_nodes_status_is_an_error() -> None:
 async def test_without_a_quorum_nothing_is_acknowledged() -> None:
     async with SupervisedCluster(QUIET) as cluster:
         connections = cluster.connect()
+        await Clerk(connections).put(b"key", b"value")
         clerk = Clerk(connections, deadline=1.5)
-        await clerk.put(b"key", b"value")
         leader = cluster.all(Serving)[-1].leader
         for name in {"node0", "node1", "node2"} - {leader}:
             cluster.send(Kill(name))

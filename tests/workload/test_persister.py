@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -344,6 +345,30 @@ def test_a_half_written_snapshot_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "snapshots" / "0-0.tmp").write_bytes(b"half")
     assert _reopen(tmp_path).snapshot is None
     assert not list((tmp_path / "snapshots").iterdir())
+
+
+def test_stopping_gives_up_an_unfinished_snapshot_and_leaves_no_thread(tmp_path: Path) -> None:
+    log = _Log(tmp_path)
+    log.append(1, [b"a"])
+    asked, go_on = threading.Event(), threading.Event()
+
+    def pieces() -> Iterator[bytes]:
+        yield b"begun"
+        asked.set()
+        go_on.wait(20)
+        yield b"never needed"
+
+    log.persister.save_snapshot(SnapshotMeta(1, 1, CONFIG), pieces())
+    assert asked.wait(20)
+    stopping = threading.Thread(target=log.persister.stop)
+    stopping.start()
+    while not log.persister._stopping:
+        pass
+    go_on.set()
+    stopping.join(20)
+    assert not [thread for thread in threading.enumerate() if thread.name == "snapshot"]
+    assert not list((tmp_path / "snapshots").iterdir())
+    assert _reopen(tmp_path).snapshot is None
 
 
 @pytest.mark.parametrize(
