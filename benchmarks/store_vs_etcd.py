@@ -1,8 +1,10 @@
 """Writes and linearizable reads a second beside etcd, in one sitting with the same client model.
 
-``python -m benchmarks.store_vs_etcd [--seconds 4] [--json]``. Three nodes each on this machine,
-256-byte values, fdatasync on a majority before every answer; the two take turns for each line.
-The machine must be otherwise idle for the absolute figures; the ratios bear some noise.
+``python -m benchmarks.store_vs_etcd [--seconds 4] [--rounds 5] [--json]``: one Markdown table in
+less than four minutes. Three nodes each on this machine, 256-byte values, fdatasync on a majority
+before every answer. The two systems take turns, in turn first, each with its nodes idle while the
+other works; figures are medians of the rounds, and a ratio is the median of the rounds' ratios
+with the least and the greatest. The machine must be otherwise idle for the absolute figures.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ import os
 import statistics
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.store_etcd import EtcdCluster
@@ -20,11 +24,36 @@ from kvtop.workload.histogram import Histogram
 from kvtop.workload.supervisor_protocol import Start
 from kvtop.workload.temporary_cluster import TemporaryCluster
 
-_GUESS = {1: 1500, 8: 4000, 64: 12000}
-"""Operations a second to plan the length of a run with."""
+Run = dict[str, float]
+
+_WARM_UP = 0.5
+"""Seconds of a first run of each system, not counted: it tells how many operations a run takes."""
 
 
-def measure(command: list[str], task: dict[str, Any], processes: int) -> dict[str, float]:
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What one line of the table measures."""
+
+    operation: str
+    clients: int
+
+    @property
+    def mix(self) -> dict[str, int]:
+        """Fields of ``load.Mix``, the number of operations left out."""
+        reads = int(self.operation == "reads")
+        return {
+            "clients": self.clients,
+            "reads": reads,
+            "writes": 1 - reads,
+            "value_size": 256,
+            "keys": 10_000,
+        }
+
+
+LINES = (Line("writes", 1), Line("writes", 8), Line("writes", 64), Line("reads", 64))
+
+
+def measure(command: list[str], task: dict[str, Any], processes: int) -> Run:
     """One run of workers that speak the protocol of ``stress_worker``."""
     total = task["mix"]["clients"]
     workers = []
@@ -59,66 +88,97 @@ def measure(command: list[str], task: dict[str, Any], processes: int) -> dict[st
     }
 
 
+@dataclass(frozen=True, slots=True)
+class System:
+    """How to load one of the two."""
+
+    name: str
+    command: list[str]
+    task: dict[str, Any]
+
+    def run(self, line: Line, operations: int, processes: int) -> Run:
+        """One run of so many operations of all clients together."""
+        each = max(1, operations // line.clients)
+        task = self.task | {"mix": line.mix | {"operations": each}}
+        return measure(self.command, task, processes)
+
+
+def alternate(
+    systems: tuple[System, System], line: Line, seconds: float, rounds: int, processes: int
+) -> dict[str, list[Run]]:
+    """The runs of each system in ``rounds`` rounds, each begun by the other one."""
+    planned = {}
+    for system in systems:
+        operations = line.clients * 20
+        while True:  # a run that is too short to tell is repeated with more operations
+            rate = system.run(line, operations, processes)["rate"]
+            if operations >= rate * _WARM_UP / 2:
+                break
+            operations = int(rate * _WARM_UP)
+        planned[system.name] = int(rate * seconds)
+    runs: dict[str, list[Run]] = {system.name: [] for system in systems}
+    for number in range(rounds):
+        for system in systems if number % 2 == 0 else systems[::-1]:
+            runs[system.name].append(system.run(line, planned[system.name], processes))
+    return runs
+
+
+def summary(line: Line, runs: dict[str, list[Run]]) -> dict[str, Any]:
+    """Medians of the runs, and ratios of the runs of one round. Latencies in seconds."""
+    result: dict[str, Any] = {"operation": line.operation, "clients": line.clients}
+    for system, results in runs.items():
+        for figure in ("rate", "p50", "p99"):
+            result[f"{system}_{figure}"] = statistics.median(r[figure] for r in results)
+        result[f"{system}_errors"] = sum(r["errors"] for r in results)
+    ours, theirs = runs["kvtop"], runs["etcd"]
+    ratios = [own["rate"] / other["rate"] for own, other in zip(ours, theirs, strict=True)]
+    result["ratio"] = statistics.median(ratios)
+    result["ratio_least"], result["ratio_greatest"] = min(ratios), max(ratios)
+    return result
+
+
+def table(summaries: list[dict[str, Any]]) -> Iterator[str]:
+    """The lines of a Markdown table."""
+    yield (
+        "| operation | clients | kvtop /s | etcd /s | ratio (least-greatest) | kvtop p50 / p99 ms "
+        "| etcd p50 / p99 ms | errors |"
+    )
+    yield "|---|--:|--:|--:|--:|--:|--:|--:|"
+    for s in summaries:
+        yield (
+            f"| {s['operation']} | {s['clients']} | {s['kvtop_rate']:,.0f} | {s['etcd_rate']:,.0f} "
+            f"| {s['ratio']:.2f} ({s['ratio_least']:.2f}-{s['ratio_greatest']:.2f}) "
+            f"| {s['kvtop_p50'] * 1e3:.2f} / {s['kvtop_p99'] * 1e3:.2f} "
+            f"| {s['etcd_p50'] * 1e3:.2f} / {s['etcd_p99'] * 1e3:.2f} "
+            f"| {s['kvtop_errors'] + s['etcd_errors']} |"
+        )
+
+
 def main() -> int:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=4.0, help="of a run, about")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--processes", type=int, default=1, help="client processes")
-    parser.add_argument("--clients", default="1,8,64")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    lines = []
     with EtcdCluster() as etcd, TemporaryCluster(Start(no_stress=True)) as ours:
         targets = {node: [a.host, a.port] for node, a in ours.addresses.items()}
         own = [sys.executable, "-m", "kvtop.workload.stress_worker"]
         other = [sys.executable, "-m", "benchmarks.store_etcd"]
-        for name, reads, writes in (("writes", 0, 1), ("reads", 1, 0)):
-            for clients in (int(text) for text in arguments.clients.split(",")):
-                mix = {
-                    "clients": clients,
-                    "reads": reads,
-                    "writes": writes,
-                    "value_size": 256,
-                    "keys": 10_000,
-                }
-                runs: dict[str, list[dict[str, float]]] = {"kvtop": [], "etcd": []}
-                for _ in range(arguments.rounds):
-                    for system, command, extra, share in (
-                        ("kvtop", own, {"targets": targets, "parent": os.getpid()}, 1.0),
-                        ("etcd", other, {"target": etcd.leader}, 0.4),
-                    ):
-                        rate = _GUESS.get(clients, 5000) * share
-                        operations = max(1, int(rate * arguments.seconds / clients))
-                        task = extra | {"mix": mix | {"operations": operations}}
-                        runs[system].append(measure(command, task, arguments.processes))
-                lines.append(_line(name, clients, runs))
-                if not arguments.json:
-                    print(_as_text(lines[-1]), flush=True)
-    if arguments.json:
-        print(json.dumps(lines))
+        systems = (
+            System("kvtop", own, {"targets": targets, "parent": os.getpid()}),
+            System("etcd", other, {"target": etcd.leader}),
+        )
+        summaries = []
+        for line in LINES:
+            runs = alternate(
+                systems, line, arguments.seconds, arguments.rounds, arguments.processes
+            )
+            summaries.append(summary(line, runs))
+            print(f"{line.operation}, {line.clients} clients: done", file=sys.stderr)
+    print(json.dumps(summaries) if arguments.json else "\n".join(table(summaries)))
     return 0
-
-
-def _line(name: str, clients: int, runs: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
-    line: dict[str, Any] = {"operation": name, "clients": clients}
-    for system, results in runs.items():
-        for figure in ("rate", "p50", "p99"):
-            line[f"{system}_{figure}"] = statistics.median(r[figure] for r in results)
-        line[f"{system}_errors"] = sum(r["errors"] for r in results)
-    line["ratio"] = line["kvtop_rate"] / line["etcd_rate"]
-    return line
-
-
-def _as_text(line: dict[str, Any]) -> str:
-    parts = [
-        f"{system} {line[f'{system}_rate']:,.0f}/s p50 {line[f'{system}_p50'] * 1e3:.2f} ms "
-        f"p99 {line[f'{system}_p99'] * 1e3:.2f} ms"
-        for system in ("kvtop", "etcd")
-    ]
-    return (
-        f"{line['operation']}, {line['clients']} clients: {'; '.join(parts)}; x {line['ratio']:.2f}"
-    )
 
 
 if __name__ == "__main__":
