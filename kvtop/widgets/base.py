@@ -9,7 +9,7 @@ from typing import ClassVar
 from rich.style import Style
 from textual import events
 from textual.content import Content
-from textual.geometry import Region
+from textual.geometry import Offset, Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
@@ -119,6 +119,7 @@ class LineWidget(ScrollView, can_focus=True):
         self.border_title = Content(self.NAME)
         self._strips: list[Strip] = []
         self._key: object = None
+        self._drawn_at: object = None
         self._version = 0
         self._state = ""
         self._paints: dict[str, Style] = {}
@@ -141,7 +142,8 @@ class LineWidget(ScrollView, can_focus=True):
     def redraw(self) -> None:
         """Draw again; only the lines that changed are sent to the terminal."""
         self._version += 1
-        if not self.is_mounted or not self._strips or not self.is_on_screen:
+        drawn = self._strips and self._place == self._drawn_at
+        if not self.is_mounted or not drawn or not self.is_on_screen:
             self.refresh()
             return
         before = self._strips
@@ -160,13 +162,20 @@ class LineWidget(ScrollView, can_focus=True):
         return lines[y] if y < len(lines) else Strip.blank(self.inner_width, self.rich_style)
 
     def _lines(self) -> list[Strip]:
-        key = self._version, self.size, self.inner_width, self.scroll_offset, self.has_focus
+        place = self._place
+        key = self._version, place, self.has_focus
         if key != self._key:
             width, height = self.inner_width, self.size.height
             self._strips = self.draw(width, height)[:height] if width and height else []
             self._strips += [self.blank()] * (height - len(self._strips))
             self._key = key
+            self._drawn_at = place
         return self._strips
+
+    @property
+    def _place(self) -> tuple[Size, int, Offset]:
+        """What decides, beside the data, where anything stands."""
+        return self.size, self.inner_width, self.scroll_offset
 
     def notify_style_update(self) -> None:
         """Theme or focus changed: the cached strips carry old colours."""
@@ -175,9 +184,9 @@ class LineWidget(ScrollView, can_focus=True):
         self._paints.clear()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Sizes decide which columns fit."""
+        """Sizes decide which columns fit; the lines are drawn when they are next asked for."""
         self.describe()
-        self.redraw()
+        self.refresh()
 
     # Helpers for drawing
 

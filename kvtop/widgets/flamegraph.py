@@ -167,6 +167,8 @@ class Flamegraph(LineWidget):
 
     def on_resize(self, event: events.Resize) -> None:
         """The width decides the layout."""
+        if self._place == self._drawn_at:
+            return
         self._changed()
         self.describe()
         if self.flame:

@@ -85,7 +85,7 @@ class FlamegraphScreen(Screen[None]):
     ]
     DEFAULT_CSS = """
     FlamegraphScreen {
-        & > Flamegraph { height: 1fr; }
+        & > Flamegraph { height: 1fr; overflow-y: scroll; }
     }
     """
 
