@@ -76,7 +76,7 @@ class Session:
         self._tasks: list[asyncio.Task[None]] = []
         self._cluster: ClusterRun | None = None
         self._record: PerfRecord | None = None
-        self._stat = PerfStat(interval=max(0.5, config.refresh))
+        self._stat = PerfStat(interval=max(1.0, config.refresh))
         self._status = ClusterCollector()
         self._processes = Processes(perf_pids=self._perf_pids)
 

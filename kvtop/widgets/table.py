@@ -39,6 +39,10 @@ class Column:
     descending: bool = True
 
 
+_STEADY = 200
+"""Rows from which on a table's height moves in steps of so many."""
+
+
 class Cell(NamedTuple):
     """Text (safe already) and the name of its style."""
 
@@ -207,7 +211,11 @@ class LiveTable(Pane, Generic[Item]):
         return 1 + (len(self.complaint_lines()) if self.complaint() else 0)
 
     def _set_virtual_height(self) -> None:
-        size = Size(self.size.width, len(self.shown) + self.head_height)
+        rows = len(self.shown)
+        if rows > _STEADY:
+            # Every change of it lays the whole screen out again, so long tables grow in steps.
+            rows += -rows % _STEADY
+        size = Size(self.size.width, rows + self.head_height)
         if self.virtual_size.height != size.height:
             self.virtual_size = size
 
