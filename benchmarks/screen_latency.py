@@ -38,7 +38,6 @@ class Terminal:
             os.environ |= {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
             os.execv(sys.executable, [sys.executable, "-m", "kvtop", *argv])
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
-        self._rest = b""
 
     def drain(self, seconds: float) -> None:
         """Read for this long."""
@@ -50,19 +49,17 @@ class Terminal:
     def wait_for(self, text: str, patience: float = PATIENCE) -> float:
         """Seconds until the text has come; SystemExit where it does not."""
         start = time.monotonic()
-        seen, self._rest = self._rest, b""
+        seen = b""
         while time.monotonic() - start < patience:
-            if text.encode() in seen:
-                self._rest = seen.split(text.encode(), 1)[1]
-                return time.monotonic() - start
             if select.select([self.fd], [], [], 0.1)[0]:
                 seen += os.read(self.fd, 1 << 16)
+                if text.encode() in seen:
+                    return time.monotonic() - start
         raise SystemExit(f"{text!r} did not come within {patience:g} s")
 
     def press(self, key: bytes, answer: str) -> float:
         """Press a key at a random moment of the refresh interval; seconds until the answer."""
         self.drain(random.uniform(0.2, 0.7))
-        self._rest = b""
         os.write(self.fd, key)
         return self.wait_for(answer)
 
@@ -87,17 +84,14 @@ def main() -> None:
         before, since = own.cpu_times(), time.monotonic()
         marks = ["▼self" if number % 2 else "▲self" for number in range(args.presses)]
         turned = [terminal.press(b"R", mark) for mark in marks]
-        opened, drawn, closed = [], [], []
+        opened, closed = [], []
         for _ in range(args.presses):
-            answer = terminal.press(b"f", "reading the samples")
-            opened.append(answer)
-            drawn.append(answer + terminal.wait_for("glue folded · "))
+            opened.append(terminal.press(b"f", "glue folded · "))
             closed.append(terminal.press(b"q", "Hot symbols"))
         after, until = own.cpu_times(), time.monotonic()
         cpu = after.user + after.system - before.user - before.system
         report("turn the order round", turned)
         report("open the flamegraph", opened)
-        report("... and its boxes", drawn)
         report("close the flamegraph", closed)
         print(f"CPU of kvtop itself   {100 * cpu / (until - since):6.1f} % of one core")
         print(f"load average          {os.getloadavg()[0]:6.1f} on {os.cpu_count()} cores")

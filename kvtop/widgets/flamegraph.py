@@ -211,8 +211,7 @@ class Flamegraph(LineWidget):
         ground = self.rich_style
         lines = [self._row_strip(self._row_at(y), width, ground) for y in range(self.room)]
         if not self.state.tree.weight:
-            text = f"no {self.unit} here yet" if self.caption else "reading the samples"
-            lines[0] = self.line([(text, self.paint("dim"))])
+            lines[0] = self.line([(f"no {self.unit} here yet", self.paint("dim"))])
         foot = [self._details(width), self._numbers(width), self._legend(width)]
         if self.foot == 2:
             foot = [self._details(width), self._numbers(width)]

@@ -121,8 +121,7 @@ class FlamegraphScreen(Screen[None]):
         if not self.live and self._frozen_at is None:
             self._frozen_at = self.store.ring.last_time
         self.flamegraph.focus()
-        # The key is answered first: many thousand stacks take a tenth of a second to lay out.
-        self.call_after_refresh(self._load)
+        self._load()
 
     # Data
 
