@@ -91,10 +91,10 @@ def test_a_cpp_program_by_frame_pointers(cpp_program: Path, tmp_path: Path) -> N
     try:
         with Terminal([*KVTOP, "--attach", str(process.pid)], 120, 40, tmp_path) as terminal:
             terminal.wait_for(r"hash_keys")
+            terminal.wait_for("task-clock")
             screen = terminal.text()
             assert "Cluster" not in screen
             assert "kill leader" not in screen
-            assert "task-clock" in screen
             terminal.keys("f")
             terminal.wait_for(r"main[\s\S]*serve[\s\S]*hash_keys")
             terminal.keys("Escape")
