@@ -92,7 +92,7 @@ def main() -> None:
     print(f"screen drawn after     {run.wait_for('q quit'):6.2f} s")
     if not attached:
         print(f"ops/s shown after      {run.wait_for('ops/s +[1-9]'):6.2f} s")
-    print(f"hot symbols after      {run.wait_for('(py|C |krn)  [a-zA-Z_]'):6.2f} s")
+    print(f"hot symbols after      {run.wait_for('[0-9] +(py|C|krn) +[a-zA-Z_]'):6.2f} s")
     run.read(10)
     own, perf = run.mine()
     print("   at    kvtop CPU   perf CPU    total   kvtop RSS   perf RSS")

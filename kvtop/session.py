@@ -172,7 +172,8 @@ class Session:
             reason = "No stress clients run, as --no-stress asks."
             self.emit(CollectorStatus(time.monotonic(), "stress", Health.UNAVAILABLE, reason))
         self._launch((self._status, self._processes))
-        await self._launch_perf(facts, (supervisor,))
+        self._launch_perf(facts, (supervisor,))
+        await self._wait_attached()
         try:
             self._cluster.start(config)
         except OSError as error:
@@ -193,7 +194,7 @@ class Session:
         self.emit(TargetsChanged(time.monotonic(), targets))
         self._launch((self._processes,))
         self._tasks.append(asyncio.create_task(self._watch(targets)))
-        await self._launch_perf(facts, pids)
+        self._launch_perf(facts, pids)
 
     def _make_store(self, title: str, facts: PerfFacts, frames: str) -> None:
         info = RunInfo(
@@ -209,7 +210,7 @@ class Session:
         )
         self.store = Store(info, self._ring)
 
-    async def _launch_perf(self, facts: PerfFacts, pids: tuple[int, ...]) -> None:
+    def _launch_perf(self, facts: PerfFacts, pids: tuple[int, ...]) -> None:
         """Attach perf; where it cannot work its panes say why, and the run goes on."""
         config = self.config
         if not facts.works:
@@ -222,6 +223,11 @@ class Session:
             self._ring.table, pids, config.frequency, config.call_graph, config.event
         )
         self._launch((self._record, self._stat))
+
+    async def _wait_attached(self) -> None:
+        """Wait for perf, so that it follows the nodes and clients from their first instruction."""
+        if self._record is None:
+            return
         try:
             await asyncio.wait_for(self._record.attached.wait(), ATTACH_WAIT)
         except TimeoutError:
