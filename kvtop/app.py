@@ -30,6 +30,8 @@ from kvtop.widgets.still import still
 from kvtop.widgets.table import LiveTable
 
 REFRESH_STEPS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+FIRST_TICKS = (0.1, 0.2, 0.3, 0.4)
+"""Seconds after the start at which to look for the first data, before the refresh interval."""
 NOT_OFFERED = ("Keys", "Maximize", "Minimize")
 """Commands of Textual's palette that kvtop's own keys do better."""
 READONLY = "--readonly disables faults"
@@ -77,6 +79,8 @@ class KvtopApp(App[int]):
     def on_mount(self) -> None:
         """Start the tick."""
         self._set_interval(self.interval)
+        for delay in FIRST_TICKS:
+            self.set_timer(delay, self.tick)
         if self.session.config.duration is not None:
             self.set_timer(self.session.config.duration, partial(self.exit, 0))
 
