@@ -39,7 +39,8 @@ def test_python_c_and_kernel_frames_in_whole_stacks() -> None:
 
 
 def test_every_pane_has_a_real_source() -> None:
-    *_, last = reports("-n", "8", "--rate", "400")
+    every = reports("-n", "8", "--rate", "400")
+    last = every[-1]
     assert last["leader"] in {"node0", "node1", "node2"}
     for node in last["nodes"]:
         assert node["state"] == "up"
@@ -48,7 +49,10 @@ def test_every_pane_has_a_real_source() -> None:
     assert {usage["label"] for usage in last["usage"]} >= {"node0", "node1", "node2", "client0"}
     stress = last["stress"]
     assert stress["total_operations"] > 100
-    assert stress["p50"] <= stress["p99"] <= stress["p999"]
+    # A busy machine may leave an interval without operations, whose latencies are null.
+    served = [r["stress"] for r in every if r["stress"] and r["stress"]["operations"]]
+    assert served
+    assert all(one["p50"] <= one["p99"] <= one["p999"] for one in served)
     clock = {c["label"]: c for c in last["counters"] if c["event"] == "task-clock"}
     assert all(clock[node]["value"] > 0 for node in ("node0", "node1", "node2"))
     assert last["own"]["cpu_percent"] > 0
