@@ -16,7 +16,7 @@ from textual.timer import Timer
 
 from kvtop.events import NodeState
 from kvtop.keys import KEYS, footer_keys, keys_for
-from kvtop.session import FaultError, Session
+from kvtop.session import READONLY, FaultError, Session
 from kvtop.snapshot import SaveError, Shot, save_all, save_svg
 from kvtop.widgets.dashboard import Dashboard
 from kvtop.widgets.dialogs import ConfirmScreen
@@ -34,7 +34,6 @@ FIRST_TICKS = (0.1, 0.2, 0.3, 0.4)
 """Seconds after the start at which to look for the first data, before the refresh interval."""
 NOT_OFFERED = ("Keys", "Maximize", "Minimize")
 """Commands of Textual's palette that kvtop's own keys do better."""
-READONLY = "--readonly disables faults"
 Save = Callable[[Session, Shot], Awaitable[Path]]
 
 

@@ -41,6 +41,7 @@ ATTACH_WAIT = 1.5
 """Seconds that the cluster waits for perf before it starts without being sampled."""
 SERVE_WAIT = 20.0
 RESTART_DELAYS = (0.5, 1.0, 2.0, 5.0, 10.0)
+READONLY = "--readonly disables faults"
 _NEED_313 = "Python frames of the cluster need Python 3.13 or newer"
 
 
@@ -94,11 +95,11 @@ class Session:
         """End every child and remove every temporary file; safe to call twice."""
         for task in self._tasks:
             task.cancel()
-        stopping = [asyncio.gather(*self._tasks, return_exceptions=True)]
+        stopping = asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
         if self._cluster is not None:
             await self._cluster.stop()
-        await asyncio.gather(*stopping)
+        await stopping
 
     # Reading
 
@@ -150,7 +151,7 @@ class Session:
         if self._cluster is None:
             raise FaultError("kvtop did not start this target, so it does not touch it")
         if self.config.readonly:
-            raise FaultError("--readonly disables faults")
+            raise FaultError(READONLY)
         if self._cluster.gone.is_set() or name not in self._cluster.members:
             raise FaultError(f"there is no {name} any more")
         return self._cluster, self._cluster.members[name]
