@@ -51,6 +51,32 @@ async def test_kv_reads_and_writes(node: Node) -> None:
     assert "no key 'a'" in err
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--target H:1 --deadline 3 get a",
+        "get --target H:1 --deadline 3 a",
+        "get a --deadline 3 --target H:1",
+        "--target H:1 get a --deadline 3",
+    ],
+)
+def test_kv_takes_its_options_on_both_sides_of_the_verb(words: str) -> None:
+    parser = argparse.ArgumentParser()
+    kv.add_arguments(parser)
+    arguments = parser.parse_args(words.split())
+    assert arguments.target == Address("H", 1)
+    assert arguments.deadline == 3
+    assert arguments.key == "a"
+    assert arguments.config is None
+
+
+def test_kv_refuses_two_clusters(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = argparse.ArgumentParser()
+    kv.add_arguments(parser)
+    assert kv.run(parser.parse_args("--target H:1 get a --config f".split())) == 1
+    assert "give one of them" in capsys.readouterr().err
+
+
 async def test_kv_status(node: Node) -> None:
     target = ("kv", "--target", f"127.0.0.1:{node.provider.port}")
     code, out, _ = await _run(*target, "status", "--json")

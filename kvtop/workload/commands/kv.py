@@ -26,23 +26,38 @@ Action = Callable[[argparse.Namespace, dict[int, Address]], Awaitable[int]]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command and its verbs."""
     parser.description = "Read and write single keys of a running cluster, or ask for its status."
-    add_target_arguments(parser)
-    parser.add_argument(
-        "--deadline", type=float, default=10.0, metavar="SECONDS", help="give up after this (10)"
-    )
+    _add_common_options(parser, 10.0)
+    # Before or after the verb; what is not given after it must not undo what stood before it.
+    common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    _add_common_options(common, argparse.SUPPRESS)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    def add_verb(name: str, text: str) -> argparse.ArgumentParser:
+        return verbs.add_parser(name, help=text, parents=[common], allow_abbrev=False)
+
     for name, text in (("get", "print the value of a key"), ("delete", "remove a key")):
-        verbs.add_parser(name, help=text).add_argument("key")
+        add_verb(name, text).add_argument("key")
     for name, text in (("put", "set a key"), ("append", "add to the end of a value")):
-        verb = verbs.add_parser(name, help=text)
+        verb = add_verb(name, text)
         verb.add_argument("key")
         verb.add_argument("value")
-    scan = verbs.add_parser("scan", help="print keys and values in order")
+    scan = add_verb("scan", "print keys and values in order")
     scan.add_argument("start", nargs="?", default="", help="first key")
     scan.add_argument("end", nargs="?", help="first key that is not printed")
     scan.add_argument("--limit", type=int, default=0, metavar="N", help="pairs at most (all)")
-    status = verbs.add_parser("status", help="what every node says of itself")
-    status.add_argument("--json", action="store_true", help="one JSON object a line")
+    status = add_verb("status", "what every node says of itself")
+    status.add_argument("--json", action="store_true", default=False, help="one JSON object a line")
+
+
+def _add_common_options(parser: argparse.ArgumentParser, deadline: float | str) -> None:
+    add_target_arguments(parser)
+    parser.add_argument(
+        "--deadline",
+        type=float,
+        default=deadline,
+        metavar="SECONDS",
+        help="give up after this (10)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -42,6 +42,8 @@ def add_target_arguments(parser: argparse.ArgumentParser) -> None:
 
 def find_cluster(arguments: argparse.Namespace) -> dict[int, Address] | None:
     """Addresses of the nodes, None if no cluster is named. Raises TargetError."""
+    if arguments.config is not None and arguments.target is not None:
+        raise TargetError("--config and --target name a cluster each; give one of them.")
     try:
         if arguments.config is not None:
             return load_config(arguments.config).addresses
