@@ -73,7 +73,7 @@ def test_kv_takes_its_options_on_both_sides_of_the_verb(words: str) -> None:
 def test_kv_refuses_two_clusters(capsys: pytest.CaptureFixture[str]) -> None:
     parser = argparse.ArgumentParser()
     kv.add_arguments(parser)
-    assert kv.run(parser.parse_args("--target H:1 get a --config f".split())) == 1
+    assert kv.run(parser.parse_args(["--target", "H:1", "get", "a", "--config", "f"])) == 1
     assert "give one of them" in capsys.readouterr().err
 
 
