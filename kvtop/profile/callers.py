@@ -17,7 +17,7 @@ class Sandwich:
 
     ``callees`` goes on towards the leaves, ``callers`` towards the root. Both hold ``total``:
     where the function is on a stack several times, its outermost call counts and no other, as
-    in the totals of `hotspots`. ``self_weight`` is what it had as the leaf.
+    in the totals of `hotspots`. ``self_weight`` is what it had as the leaf, folded glue aside.
     """
 
     frame_id: int
@@ -25,6 +25,8 @@ class Sandwich:
     total: int
     callees: CallTree
     callers: CallTree
+    weight: int
+    """Of all stacks, whether the function is on them or not."""
 
 
 def sandwich(
@@ -38,9 +40,11 @@ def sandwich(
     chosen = options or TreeOptions()
     above: dict[int, int] = {}
     below: dict[int, int] = {}
-    own = total = 0
+    glue = chosen.fold_glue and frame_id not in table.glue
+    own = total = whole = 0
     for stack, weight in counts.items():
         frames = table.frames(stack)
+        whole += weight
         if frame_id not in frames:
             continue
         at = frames.index(frame_id)
@@ -48,10 +52,12 @@ def sandwich(
         above[caller] = above.get(caller, 0) + weight
         below[callee] = below.get(callee, 0) + weight
         total += weight
-        own += weight if frames[-1] == frame_id else 0
-    glue = chosen.fold_glue and frame_id not in table.glue
+        leaf = frames[-1]
+        if glue and leaf in table.glue:
+            leaf = next(frame for frame in reversed(frames) if frame not in table.glue)
+        own += weight if leaf == frame_id else 0
     callees = CallTree(table, TreeOptions(False, glue, chosen.fold_recursion))
     callers = CallTree(table, TreeOptions(True, glue, chosen.fold_recursion))
     callees.update(below)
     callers.update(above)
-    return Sandwich(frame_id, own, total, callees, callers)
+    return Sandwich(frame_id, own, total, callees, callers, whole)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -95,6 +96,22 @@ def test_every_view_agrees_with_a_plain_list(filter: Filter, rows: list[Row]) ->
     assert sum(n for c in by_period.values() for n in c.values()) == sum(periods.values())
     assert list(by_period) == sorted(by_period)
     assert sum(ring.histogram(0, 31, 7, filter)) == len(kept)
+    if filter.pattern is None:
+        rows_by_label = ring.histogram_by(0, 31, 7, GroupKey.LABEL, filter)
+        for name in ("node10", "node20"):
+            one = ring.histogram(0, 31, 7, replace(filter, labels=frozenset({name})))
+            other = filter.labels is not None and name not in filter.labels
+            assert rows_by_label.get(name, [0] * 7) == ([0] * 7 if other else one)
+
+
+@given(rows=entries(), start=st.floats(-1, 31), end=st.floats(-1, 31))
+def test_a_count_leaves_its_end_out(rows: list[Row], start: float, end: float) -> None:
+    ring = SampleRing(StackTable(), seconds=100)
+    kept = fill(ring, rows)
+    assert ring.count(start, end) == sum(start <= s.time < end for s, _, _ in kept)
+    if end > start:
+        groups = ring.histogram_by(start, end, 3, GroupKey.PROCESS)
+        assert sum(map(sum, groups.values())) == ring.count(start, end)
 
 
 @given(rows=entries(), limit=st.integers(1, 20), seconds=st.floats(0.5, 40))
