@@ -17,7 +17,8 @@ class Sandwich:
 
     ``callees`` goes on towards the leaves, ``callers`` towards the root. Both hold ``total``:
     where the function is on a stack several times, its outermost call counts and no other, as
-    in the totals of `hotspots`. ``self_weight`` is what it had as the leaf, folded glue aside.
+    in the totals of `hotspots`. ``self_weight`` is what it had as the leaf; where the interpreter's
+    calling machinery is folded, what that did for it counts as well.
     """
 
     frame_id: int

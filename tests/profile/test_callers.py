@@ -11,7 +11,7 @@ from kvtop.profile.hotspots import hotspots
 from kvtop.profile.stacks import StackTable
 from kvtop.profile.tree import ROOT, CallTree, TreeOptions
 from tests.profile.test_stacks import stack
-from tests.profile.test_tree import STACKS, Stacks, check, fold
+from tests.profile.test_tree import GLUE, STACKS, Stacks, check, fold
 
 
 def paths(tree: CallTree) -> dict[str, int]:
@@ -43,6 +43,12 @@ def test_recursion_counts_its_outermost_call_only() -> None:
     assert paths(folded.callees) == {"f": 4, "f>g": 4}
 
 
+def ran(stack: tuple[str, ...], fold_glue: bool) -> str:
+    """The function that the sample counts for: glue, where folded, did its work for its caller."""
+    plain = [symbol for symbol in stack if symbol != GLUE]
+    return plain[-1] if fold_glue and plain else stack[-1]
+
+
 @pytest.mark.parametrize("fold_glue", [True, False])
 @given(stacks=STACKS, at=st.integers(0, 3))
 def test_it_agrees_with_hotspots(fold_glue: bool, stacks: Stacks, at: int) -> None:
@@ -50,7 +56,11 @@ def test_it_agrees_with_hotspots(fold_glue: bool, stacks: Stacks, at: int) -> No
     counts = fold(table, stacks)
     for spot in hotspots(table, counts)[at : at + 1]:
         found = sandwich(table, counts, spot.frame_id, TreeOptions(fold_glue=fold_glue))
-        assert (found.self_weight, found.total) == (spot.self_weight, spot.total)
+        assert (found.weight, found.total) == (sum(counts.values()), spot.total)
+        name = spot.frame.symbol
+        folded = fold_glue and name != GLUE
+        own = sum(n for s, n in stacks.items() if s and ran(s, folded) == name)
+        assert found.self_weight == own
         for tree in (found.callees, found.callers):
             check(tree)
             (first,) = tree.children(ROOT)
