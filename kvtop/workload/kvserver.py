@@ -12,7 +12,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kvtop.workload.entries import EntryCodec
@@ -27,7 +27,15 @@ from kvtop.workload.pending import (
     Respond,
     not_leader,
 )
-from kvtop.workload.persister import DiskFailed, Durable, Persister, Report, SnapshotSaved
+from kvtop.workload.persister import (
+    DiskFailed,
+    Durable,
+    LogWrite,
+    Persister,
+    Report,
+    SnapshotSaved,
+    log_failed,
+)
 from kvtop.workload.raft.core import Config, Raft, bootstrap
 from kvtop.workload.raft.types import (
     ConfigChange,
@@ -48,6 +56,12 @@ from kvtop.workload.wal_records import entries_record, hard_state_record, trunca
 
 MAX_PENDING = 50_000
 """Writes, and reads, that may wait; more are refused as OVERLOADED."""
+SMALL_WRITE = 4
+"""Entries up to which the loop itself writes and syncs: a change of threads would cost more."""
+QUICK_SYNC = 0.01
+"""Seconds; after a slower sync the loop leaves the disk to the thread for a while."""
+SLOW_DISK_PAUSE = 1.0
+"""Seconds of that while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +114,9 @@ class KvServer:
         self._proposals: list[tuple[bytes, Command, Respond]] = []
         self._unsynced: deque[tuple[int, tuple[Message, ...]]] = deque()
         self._drain_scheduled = False
+        self._held: LogWrite | None = None
+        """A small write that the loop does itself in its next turn."""
+        self._disk_quick_from = 0.0
         self._ticking: asyncio.TimerHandle | None = None
         self._next_tick = 0.0
         self.raft = self._recover()
@@ -123,6 +140,7 @@ class KvServer:
             self._ticking.cancel()
         self.on_change = lambda: None
         self._stop_serving("the node is stopping")
+        self._give_held_to_thread()
         self.persister.stop()
         await self.peers.close()
 
@@ -275,10 +293,39 @@ class KvServer:
             first, last = ready.entries[0].index, ready.entries[-1].index
             packed = self._codec.pack(ready.entries)
             records.append(entries_record(first, len(ready.entries), packed))
+        self._give_held_to_thread()
+        write = LogWrite(ready.number, b"".join(records), last, ready.hard_state, ready.snapshot)
+        small = len(ready.entries) <= SMALL_WRITE and ready.snapshot is None
+        idle = not self._unsynced and self._loop.time() >= self._disk_quick_from
         self._unsynced.append((ready.number, ready.messages_after_sync))
-        self.persister.write(
-            ready.number, b"".join(records), last, ready.hard_state, ready.snapshot
-        )
+        if small and idle:
+            # In the next turn: by then this one's messages are on their way.
+            self._held = write
+            self._loop.call_soon(self._write_held)
+        else:
+            self.persister.write(write)
+
+    def _give_held_to_thread(self) -> None:
+        if self._held is not None:
+            self.persister.write(self._held)
+            self._held = None
+
+    def _write_held(self) -> None:
+        """Write and sync in the loop, unless the write went to the thread meanwhile."""
+        write, self._held = self._held, None
+        if write is None or self.failure:
+            return
+        try:
+            durable = self.persister.write_now(write)
+        except OSError as error:
+            self._fail(log_failed(error))
+            return
+        if durable is None:
+            self.persister.write(write)
+            return
+        if durable.seconds > QUICK_SYNC:
+            self._disk_quick_from = self._loop.time() + SLOW_DISK_PAUSE
+        self._synced(durable)
 
     def _apply_committed(self, entries: tuple[Entry, ...]) -> None:
         machine = self.machine

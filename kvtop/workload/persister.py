@@ -7,6 +7,7 @@ more: after a failed fdatasync the kernel no longer says what is on disk.
 
 from __future__ import annotations
 
+import errno
 import os
 import queue
 import threading
@@ -14,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from kvtop.workload import wal
 from kvtop.workload.raft.types import Configuration, Entry, HardState, Snapshot, SnapshotMeta
@@ -65,13 +67,22 @@ class DiskFailed:
 Report = Durable | SnapshotSaved | DiskFailed
 
 
-@dataclass(slots=True)
-class _Write:
+class LogWrite(NamedTuple):
+    """What Ready ``number`` stores: first a received ``snapshot``, then ``records``.
+
+    ``last_index`` is the highest index in the records.
+    """
+
     number: int
     records: bytes
     last_index: int
-    hard_state: HardState | None
-    snapshot: Snapshot | None
+    hard_state: HardState | None = None
+    snapshot: Snapshot | None = None
+
+
+def log_failed(error: OSError) -> str:
+    """Why a node stops serving, in a sentence."""
+    return f"writing the log failed: {error}"
 
 
 class _Stopped(Exception):
@@ -95,13 +106,17 @@ class Persister:
         self._number = 0
         self._hard_state = HardState()
         self._last_index = 0
-        self._queue: queue.SimpleQueue[_Write | int | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[LogWrite | int | None] = queue.SimpleQueue()
         self._report: Callable[[Report], None] = lambda report: None
         self._thread: threading.Thread | None = None
         self._spare_thread: threading.Thread | None = None
         self._snapshot_threads: list[threading.Thread] = []
         self._stopping = False
         self._snapshot_lock = threading.Lock()
+        self._failed = False
+        """A write was begun and not finished."""
+        self._log_lock = threading.Lock()
+        """Held while the log is written to or segments are removed."""
         self.snapshot: SnapshotFile | None = None
         self.segment_count = 0
 
@@ -146,19 +161,24 @@ class Persister:
         self._thread = threading.Thread(target=self._write_log, name="wal", daemon=True)
         self._thread.start()
 
-    def write(
-        self,
-        number: int,
-        records: bytes,
-        last_index: int,
-        hard_state: HardState | None,
-        snapshot: Snapshot | None,
-    ) -> None:
-        """Store the ``records`` of Ready ``number`` (and first a received ``snapshot``).
+    def write(self, write: LogWrite) -> None:
+        """Store it in the writer's thread; ``Durable`` reports back."""
+        self._queue.put(write)
 
-        ``last_index`` is the highest index in the records. ``Durable`` reports back.
+    def write_now(self, write: LogWrite) -> Durable | None:
+        """Store a write without a snapshot in the caller's thread: no change of threads.
+
+        None, and nothing done, where that would wait for more than one sync: use ``write``.
+        Raises OSError; then nothing may be written any more.
         """
-        self._queue.put(_Write(number, records, last_index, hard_state, snapshot))
+        if not self._log_lock.acquire(blocking=False):
+            return None
+        try:
+            if not self._queue.empty() or not self._fits(len(write.records)):
+                return None
+            return self._commit([write])
+        finally:
+            self._log_lock.release()
 
     def save_snapshot(self, meta: SnapshotMeta, pieces: Iterable[bytes]) -> None:
         """Save a snapshot in a thread of its own; then the log before it is removed."""
@@ -194,20 +214,23 @@ class Persister:
             while True:
                 batch, last = self._take_waiting()
                 if batch:
-                    self._commit_group(batch)
+                    with self._log_lock:
+                        durable = self._commit_group(batch)
+                    self._report(durable)
                 if last:
                     return
         except OSError as error:
-            self._report(DiskFailed(f"writing the log failed: {error}"))
+            self._report(DiskFailed(log_failed(error)))
 
-    def _take_waiting(self) -> tuple[list[_Write], bool]:
-        writes: list[_Write] = []
+    def _take_waiting(self) -> tuple[list[LogWrite], bool]:
+        writes: list[LogWrite] = []
         item = self._queue.get()
         while True:
             if item is None:
                 return writes, True
             if isinstance(item, int):
-                self._remove_segments(item)
+                with self._log_lock:
+                    self._remove_segments(item)
             else:
                 writes.append(item)
                 if item.snapshot is not None:
@@ -217,20 +240,23 @@ class Persister:
             except queue.Empty:
                 return writes, False
 
-    def _commit_group(self, writes: list[_Write]) -> None:
+    def _commit_group(self, writes: list[LogWrite]) -> Durable:
         snapshot = writes[-1].snapshot
         if snapshot is not None:
             if len(writes) > 1:
-                self._commit_group(writes[:-1])
+                self._report(self._commit(writes[:-1]))
             self._install(snapshot)
             writes = writes[-1:]
+        return self._commit(writes)
+
+    def _commit(self, writes: list[LogWrite]) -> Durable:
         for write in writes:
             self._last_index = max(self._last_index, write.last_index)
             if write.hard_state is not None:
                 self._hard_state = write.hard_state
         records = b"".join([write.records for write in writes])
         seconds = self._write_batch(records) if records else 0.0
-        self._report(Durable(writes[-1].number, seconds, len(records), len(writes)))
+        return Durable(writes[-1].number, seconds, len(records), len(writes))
 
     def _install(self, snapshot: Snapshot) -> None:
         with self._snapshot_lock:
@@ -241,10 +267,17 @@ class Persister:
         self._remove_segments(snapshot.meta.index)
 
     def _write_batch(self, payload: bytes) -> float:
-        """Write and sync one batch; the seconds that fdatasync took."""
-        needed = wal.batch_size(len(payload))
-        if self._position + needed > self._segments[-1].size:
-            self._begin_segment(needed)
+        """Write and sync one batch; the seconds that fdatasync took. Raises OSError."""
+        if self._failed:
+            raise OSError(errno.EIO, "an earlier write to the log failed")
+        self._failed = True
+        seconds = self._write_and_sync(payload)
+        self._failed = False
+        return seconds
+
+    def _write_and_sync(self, payload: bytes) -> float:
+        if not self._fits(len(payload)):
+            self._begin_segment(wal.batch_size(len(payload)))
         segment = self._segments[-1]
         self._number += 1
         batch = memoryview(wal.encode_batch(segment.salt, self._number, payload))
@@ -265,6 +298,9 @@ class Persister:
             self._spare_thread.start()
         return seconds
 
+    def _fits(self, size: int) -> bool:
+        return self._position + wal.batch_size(size) <= self._segments[-1].size
+
     def _begin_segment(self, needed: int) -> None:
         """Go on in a new segment, which starts with the hard state so that it stands alone."""
         if self._spare_thread is not None:
@@ -283,7 +319,7 @@ class Persister:
         self._segments.append(segment)
         self._position = wal.FIRST_BATCH
         self.segment_count = len(self._segments)
-        self._write_batch(first)
+        self._write_and_sync(first)
 
     def _prepare_spare(self) -> None:
         path = self._log_directory / "preparing.tmp"

@@ -355,6 +355,7 @@ async def test_without_a_quorum_nothing_is_acknowledged() -> None:
         leader = cluster.all(Serving)[-1].leader
         for name in {"node0", "node1", "node2"} - {leader}:
             cluster.send(Kill(name))
+            await cluster.wait_for(Exited, lambda e, name=name: e.name == name)
         with pytest.raises(ClerkError):
             await clerk.put(b"key", b"lost")
         with pytest.raises(ClerkError):

@@ -16,10 +16,12 @@ from kvtop.workload.entries import pack_entries
 from kvtop.workload.persister import (
     DiskFailed,
     Durable,
+    LogWrite,
     Persister,
     Recovered,
     Report,
     SnapshotSaved,
+    log_failed,
 )
 from kvtop.workload.raft.types import (
     Configuration,
@@ -58,7 +60,16 @@ class _Log:
         snapshot: Snapshot | None = None,
     ) -> Report:
         self._number += 1
-        self.persister.write(self._number, records, last, state, snapshot)
+        write = LogWrite(self._number, records, last, state, snapshot)
+        if snapshot is None and self._number % 2:
+            # Every other write as the replica's loop does it, if it can.
+            try:
+                durable = self.persister.write_now(write)
+            except OSError as error:
+                return DiskFailed(log_failed(error))
+            if durable is not None:
+                return durable
+        self.persister.write(write)
         return self.reports.get(timeout=20)
 
     def append(self, first: int, datas: list[bytes], term: int = 1) -> Report:
@@ -145,9 +156,9 @@ def test_a_snapshot_replaces_the_log_before_it(tmp_path: Path) -> None:
     assert isinstance(report, SnapshotSaved)
     assert report.file.read(6, 100) == b"at 190"
     log.append(201, [b"last"])
-    assert log.persister.segment_count < before
     log.vote(HardState(9, 1))
     log.persister.stop()
+    assert log.persister.segment_count < before
     recovered = _reopen(tmp_path)
     assert recovered.snapshot is not None
     assert recovered.snapshot.meta == SnapshotMeta(190, 1, CONFIG)
@@ -371,6 +382,30 @@ def test_stopping_gives_up_an_unfinished_snapshot_and_leaves_no_thread(tmp_path:
     assert _reopen(tmp_path).snapshot is None
 
 
+def test_a_write_of_the_callers_thread_is_durable(tmp_path: Path) -> None:
+    log = _Log(tmp_path)
+    entries = _entries(1, [b"a"])
+    records = entries_record(1, 1, pack_entries(entries))
+    durable = log.persister.write_now(LogWrite(1, records, 1))
+    assert durable is not None and durable.number == 1
+    assert log.reports.empty()
+    log.persister.stop()
+    assert tuple(_reopen(tmp_path).entries) == entries
+
+
+def test_the_callers_thread_never_waits_for_the_writers(tmp_path: Path) -> None:
+    log = _Log(tmp_path)
+    small = LogWrite(1, b"x", 1)
+    # Too large for what is left of the segment: a new one would have to be filled first.
+    assert log.persister.write_now(LogWrite(1, bytes(2 * SEGMENT), 1)) is None
+    with log.persister._log_lock:
+        assert log.persister.write_now(small) is None
+        log.persister.write(small)
+        assert log.persister.write_now(LogWrite(2, b"y", 2)) is None
+    assert isinstance(log.reports.get(timeout=20), Durable)
+    log.persister.stop()
+
+
 @pytest.mark.parametrize(
     "breaking",
     [
@@ -390,3 +425,21 @@ def test_an_io_error_is_reported_once_and_for_all(
     report = breaking(log)
     assert isinstance(report, DiskFailed)
     assert "No space left" in report.text
+
+
+def test_nothing_is_written_after_a_failed_sync(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    log = _Log(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fdatasync", broken)
+        with pytest.raises(OSError, match="Input/output"):
+            log.persister.write_now(LogWrite(1, b"x", 1))
+    with pytest.raises(OSError, match="earlier"):
+        log.persister.write_now(LogWrite(2, b"y", 2))
+    log.persister.write(LogWrite(2, b"y", 2))
+    assert isinstance(log.reports.get(timeout=20), DiskFailed)
+    log.persister.stop()
