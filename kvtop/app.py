@@ -14,17 +14,19 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.timer import Timer
 
-from kvtop.events import NodeState
+from kvtop.events import Marker, MarkerKind, NodeState
 from kvtop.keys import KEYS, footer_keys, keys_for
+from kvtop.profile.scope import Scope
 from kvtop.session import READONLY, FaultError, Session
 from kvtop.snapshot import SaveError, Shot, save_all, save_svg
 from kvtop.widgets.dashboard import Dashboard
 from kvtop.widgets.dialogs import ConfirmScreen
-from kvtop.widgets.flamegraph_screen import WINDOWS, FlamegraphScreen
+from kvtop.widgets.flamegraph_screen import FlamegraphScreen
 from kvtop.widgets.header import RunHeader
 from kvtop.widgets.help import HelpScreen
 from kvtop.widgets.key_bar import KeyBar, KeyHint
 from kvtop.widgets.logs import LogsPane
+from kvtop.widgets.plots import newest_time
 from kvtop.widgets.prompt import Pattern, PromptScreen
 from kvtop.widgets.still import still
 from kvtop.widgets.table import LiveTable
@@ -62,10 +64,10 @@ class KvtopApp(App[int]):
             self.theme = "ansi-dark"
         self.session = session
         self.interval = session.config.refresh
-        self.window = session.config.window
+        self.scope = Scope(session.config.window)
         self.paused = False
         self.header = RunHeader(session.store, id="header")
-        self.dashboard = Dashboard(session.store, self.window, id="dashboard")
+        self.dashboard = Dashboard(session.store, self.scope.window, id="dashboard")
         self._tick: Timer | None = None
 
     def compose(self) -> ComposeResult:
@@ -169,25 +171,46 @@ class KvtopApp(App[int]):
 
     # Profile
 
+    @property
+    def window(self) -> float:
+        """Seconds that the profile views of the main screen look at."""
+        return self.dashboard.hot_symbols.window
+
     def action_window_shorter(self) -> None:
         """Profile a shorter stretch of the past."""
-        self._set_window(max((w for w in WINDOWS if w < self.window), default=WINDOWS[0]))
+        self.set_scope(self.scope.shorter())
 
     def action_window_longer(self) -> None:
-        """Profile a longer stretch of the past."""
-        self._set_window(min((w for w in WINDOWS if w > self.window), default=WINDOWS[-1]))
+        """Profile a longer stretch of the past, after the longest all since the mark."""
+        self.set_scope(self.scope.longer())
 
-    def _set_window(self, seconds: float) -> None:
-        self.window = seconds
-        self.dashboard.hot_symbols.set_window(seconds)
+    def action_mark(self) -> None:
+        """Mark the present, on the timelines too, and profile what comes after it."""
+        store = self.session.store
+        now = newest_time(store)
+        store.apply(Marker(now, MarkerKind.NOTE, "mark"))
+        self.set_scope(self.scope.at_mark(now))
+        self.notify("The window begins at this moment. [ goes back.", timeout=3, markup=False)
+
+    def action_clear_range(self) -> None:
+        """In every profile view what was shown before the range, or before the mark."""
+        scope = self.scope
+        self.set_scope(scope.shorter() if scope.marked is not None else scope.over(None))
+
+    def set_scope(self, scope: Scope) -> None:
+        """Show another stretch of time in every profile view."""
+        self.scope = scope
+        self.dashboard.hot_symbols.set_scope(scope)
         self.dashboard.flamegraph.refresh_data()
+        if (graph := self.graph_screen) is not None:
+            graph.set_scope(scope)
 
     def action_flamegraph(self) -> None:
         """The last seconds of what the hot symbols show, as a flamegraph; frozen while paused."""
         hot = self.dashboard.hot_symbols
         screen = FlamegraphScreen(
             self.session.store,
-            self.window,
+            scope=self.scope,
             label=hot.label,
             save=self.action_save_svg,
             live=not self.paused,
@@ -227,7 +250,7 @@ class KvtopApp(App[int]):
         if (graph := self.graph_screen) is not None:
             return Shot(graph.counts(), graph.window, graph.until, graph.label)
         hot = self.dashboard.hot_symbols
-        return Shot(hot.counts(), hot.window, hot.store.ring.last_time, hot.label)
+        return Shot(hot.counts(), hot.window, hot.until, hot.label)
 
     async def _save(self, save: Save) -> None:
         shot = self._shot()

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from math import nextafter
 from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
 
 from kvtop.app import NOT_OFFERED, KvtopApp
-from kvtop.events import NodeState, TargetsChanged
+from kvtop.events import NodeState, SampleBatch, StackSample, TargetsChanged
 from kvtop.keys import KEYS, Key
 from kvtop.profile.ring import Filter
+from kvtop.profile.scope import WINDOWS, TimeRange
 from kvtop.widgets.dialogs import ConfirmScreen
-from kvtop.widgets.flamegraph_screen import WINDOWS, FlamegraphScreen
+from kvtop.widgets.flamegraph_screen import FlamegraphScreen
 from kvtop.widgets.help import HelpScreen
 from kvtop.widgets.prompt import PromptScreen
 from tests.fake_session import FakeSession, config
@@ -63,7 +65,7 @@ def made(tmp_path: Path, *argv: str) -> tuple[KvtopApp, FakeSession]:
     return KvtopApp(session), session
 
 
-def inside(directory: Path) -> list[Path]:
+def files_in(directory: Path) -> list[Path]:
     return sorted(directory.iterdir())
 
 
@@ -152,6 +154,28 @@ async def _window_shorter(run: Run) -> None:
 async def _window_longer(run: Run) -> None:
     assert run.app.window == run.app.dashboard.hot_symbols.window == 60
     assert "samples in 1m" in await run.text()
+
+
+async def _mark(run: Run) -> None:
+    store = run.session.store
+    assert run.app.scope.marked == START + 59.5
+    assert "samples in 0.5s" in await run.text()
+    assert store.markers.items[-1].text == "mark"
+    run.more(60, 62)
+    run.app.tick()
+    assert run.app.dashboard.hot_symbols.counts() == store.ring.fold(Filter(start=START + 59.5))
+    assert "since the mark at" in await run.text()
+
+
+async def _clear_range(run: Run) -> None:
+    app = run.app
+    before = app.scope
+    app.set_scope(before.over(TimeRange(START + 5, START + 7)))
+    assert app.scope.range is not None
+    await run.press("x")
+    assert app.scope == before and "RANGE" not in await run.text()
+    await run.press("m", "x")
+    assert app.scope.marked is None
 
 
 async def _kill_leader(run: Run) -> None:
@@ -319,6 +343,82 @@ async def test_what_a_paused_screen_shows_is_what_is_saved_and_opened(tmp_path: 
         )
 
 
+# Time ranges and marks
+
+
+async def test_a_range_limits_every_profile_view_and_says_so(tmp_path: Path) -> None:
+    app, session = made(tmp_path)
+    async with app.run_test(size=(200, 50)) as pilot:
+        run = Run(app, session, pilot)
+        app.set_scope(app.scope.over(TimeRange(START + 5, START + 7, "p99 spike")))
+        inside = session.store.ring.fold(
+            Filter(start=START + 5, end=nextafter(START + 7, 0)),
+        )
+        assert sum(inside.values()) == 400
+        text = await run.text()
+        assert text.count("400 samples in 2s · RANGE 22:13:25–22:13:27 · p99 spike") == 3
+        assert app.dashboard.hot_symbols.counts() == inside
+        run.more()
+        app.tick()
+        assert app.dashboard.hot_symbols.counts() == inside
+        text = await run.press("f")
+        assert "400 samples of 2s · RANGE 22:13:25–22:13:27 · p99 spike" in text
+        graph = app.graph_screen
+        assert graph is not None and graph.counts() == inside
+        await run.press("s")
+        await run.saved()
+        (svg,) = files_in(tmp_path)
+        assert "2 s up to 2023-11-14 22:13:27" in svg.read_text()
+        text = await run.press("x")
+        assert "RANGE" not in text and "FROZEN" not in text
+        assert graph.counts() == session.store.ring.fold(Filter(start=START + 62.995 - 30))
+        assert "RANGE" not in await run.press("q")
+
+
+async def test_a_late_sample_of_the_range_is_counted(tmp_path: Path) -> None:
+    app, session = made(tmp_path)
+    async with app.run_test(size=SIZE) as pilot:
+        run = Run(app, session, pilot)
+        app.set_scope(app.scope.over(TimeRange(START + 5, START + 7)))
+        ring = session.store.ring
+        stack = next(iter(ring.fold()))
+        session.store.apply(
+            SampleBatch((StackSample(START + 6, 4101, 4101, "python3", "cpu-clock", 1, stack),))
+        )
+        app.tick()
+        assert "401 samples in 2s" in await run.text()
+
+
+@pytest.mark.parametrize("key", ["left_square_bracket", "right_square_bracket", "space"])
+async def test_the_flamegraph_leaves_a_range_for_the_present(key: str, tmp_path: Path) -> None:
+    app, session = made(tmp_path)
+    async with app.run_test(size=SIZE) as pilot:
+        run = Run(app, session, pilot)
+        app.set_scope(app.scope.over(TimeRange(START + 5, START + 7)))
+        await run.press("f", key)
+        graph = app.graph_screen
+        assert graph is not None and graph.live
+        assert graph.until == session.store.ring.last_time
+        assert "RANGE" not in await run.text()
+
+
+async def test_a_mark_stays_while_the_screen_is_paused(tmp_path: Path) -> None:
+    app, session = made(tmp_path)
+    async with app.run_test(size=SIZE) as pilot:
+        run = Run(app, session, pilot)
+        await run.press("m")
+        run.more(60, 70)
+        app.tick()
+        shown = app.dashboard.hot_symbols.counts()
+        assert sum(shown.values()) == 2100
+        await run.press("space")
+        run.more(70, 80)
+        assert app.dashboard.hot_symbols.counts() == shown
+        await run.press("f")
+        graph = app.graph_screen
+        assert graph is not None and graph.counts() == shown
+
+
 # The flamegraph keeps its keys to itself
 
 
@@ -352,7 +452,7 @@ async def test_a_dialog_takes_all_keys(opening: str, tmp_path: Path) -> None:
         await run.press("s", "S", "f", "k", "p", "r", "t", "z", "[", "]", "slash", "plus")
         await run.saved()
         assert app.screen is dialog
-        assert inside(tmp_path) == [] and session.faults == []
+        assert files_in(tmp_path) == [] and session.faults == []
         assert app.window == 30 and app.interval == 0.5 and app.dashboard.maximised is None
 
 
@@ -362,7 +462,7 @@ async def test_the_flamegraph_saves_what_it_shows(tmp_path: Path) -> None:
         run = Run(app, session, pilot)
         await run.press("t", "f", "[", "[", "s")
         await run.saved()
-        (svg,) = inside(tmp_path)
+        (svg,) = files_in(tmp_path)
         assert "5 s up to" in svg.read_text()
         assert "client0 of 3-node Raft KV cluster" in svg.read_text()
 
@@ -391,7 +491,7 @@ async def test_without_samples_nothing_is_saved(tmp_path: Path) -> None:
         await run.press("s")
         await run.saved()
         assert "no samples" in run.toasts()
-        assert inside(tmp_path) == []
+        assert files_in(tmp_path) == []
 
 
 async def test_the_past_of_targets_that_have_exited_can_be_saved(tmp_path: Path) -> None:
@@ -401,7 +501,7 @@ async def test_the_past_of_targets_that_have_exited_can_be_saved(tmp_path: Path)
         run = Run(app, session, pilot)
         await run.press("s")
         await run.saved()
-        assert len(inside(tmp_path)) == 1
+        assert len(files_in(tmp_path)) == 1
 
 
 # Steps, palette, help, footer, duration

@@ -7,10 +7,12 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
+from kvtop.profile.text import safe_text
 from kvtop.store import Store
-from kvtop.widgets.figures import count, span
+from kvtop.widgets.figures import count
 from kvtop.widgets.flamegraph import Flamegraph
 from kvtop.widgets.hot_symbols import HotSymbolsPane
+from kvtop.widgets.scope_text import length, remarks
 
 
 class FlamePane(Flamegraph):
@@ -28,13 +30,16 @@ class FlamePane(Flamegraph):
     def refresh_data(self) -> None:
         """Take the window as it is now, if anything in it moved."""
         hot = self._hot
-        revision = self.store.ring.revision, hot.window, hot.label
+        revision = hot.data_revision(), hot.scope, hot.label
         if revision == self._seen:
             return
         self._seen = revision
         counts = hot.counts()
         whose = "all targets" if hot.label is None else hot.label
-        caption = f"{count(sum(counts.values()))} samples in {span(hot.window)} · {whose}"
+        shown = length(hot.scope, self.store.ring.last_time)
+        parts = [f"{count(sum(counts.values()))} samples in {shown}"]
+        parts += remarks(hot.scope, self.store.info.wall_offset)
+        caption = safe_text(" · ".join(filter(None, [*parts, whose])))
         self.set_counts(counts, self.store.table, caption)
 
     def set_filter(self, pattern: re.Pattern[str] | None) -> None:

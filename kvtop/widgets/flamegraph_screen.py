@@ -11,20 +11,21 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from kvtop.profile.ring import Filter, GroupKey
+from kvtop.profile.scope import Scope
 from kvtop.profile.text import safe_text
 from kvtop.store import Store
 from kvtop.widgets.base import Help
-from kvtop.widgets.figures import clock, span
+from kvtop.widgets.figures import clock
 from kvtop.widgets.flame_state import Groups
 from kvtop.widgets.flamegraph import Flamegraph
 from kvtop.widgets.help import HelpScreen
 from kvtop.widgets.key_bar import KeyBar, KeyHint
 from kvtop.widgets.prompt import Pattern, PromptScreen
+from kvtop.widgets.scope_text import length, remarks
 
 Source = Callable[[float, GroupKey | None], Groups]
 """(seconds, grouping) -> folds of the last seconds; one group named '' where not grouped."""
 
-WINDOWS = (5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 _GROUPINGS: tuple[GroupKey | None, ...] = (
     None,
     GroupKey.LABEL,
@@ -51,6 +52,7 @@ _HINTS = (
 class FlamegraphScreen(Screen[None]):
     """The past ``window`` seconds of the ring as a flamegraph; it follows new samples until frozen.
 
+    ``scope`` stands in for the window: since a mark, or a range, which holds still.
     ``label`` limits it to one target. Not ``live``, it starts frozen at the time ``until``.
     ``save`` is called by the key ``s``. ``source`` stands in for the store's ring.
     """
@@ -99,16 +101,17 @@ class FlamegraphScreen(Screen[None]):
         source: Source | None = None,
         live: bool = True,
         until: float | None = None,
+        scope: Scope | None = None,
     ) -> None:
         super().__init__()
         self.store = store
-        self.window = window
+        self.scope = Scope(window) if scope is None else scope
         self.label = label
-        self.live = live
+        self.live = live and self.scope.range is None
         self.grouping: GroupKey | None = None
         self._save = save
         self._source = source or self._ring
-        self._frozen_at = until
+        self._frozen_at = until if self.scope.range is None else self.scope.range.last
         self._seen: object = None
         self.flamegraph = Flamegraph(store.table, id="flamegraph")
 
@@ -127,9 +130,9 @@ class FlamegraphScreen(Screen[None]):
 
     def _ring(self, seconds: float, grouping: GroupKey | None) -> Groups:
         ring = self.store.ring
-        end = self.until
+        start, end = self.scope.bounds(self.until)
         labels = None if self.label is None else frozenset((self.label,))
-        filter = Filter(start=None if end is None else end - seconds, end=end, labels=labels)
+        filter = Filter(start=start, end=end, labels=labels)
         if grouping is None:
             return {"": ring.fold(filter)}
         return ring.fold_by(filter, grouping)
@@ -139,9 +142,21 @@ class FlamegraphScreen(Screen[None]):
         return dict(self._source(self.window, None)[""])
 
     @property
+    def window(self) -> float:
+        """Seconds that are shown."""
+        return self.scope.seconds(self.until)
+
+    @property
     def until(self) -> float | None:
         """The newest moment that is shown, monotonic seconds; None where there is no sample."""
         return self._frozen_at if self._frozen_at is not None else self.store.ring.last_time
+
+    def set_scope(self, scope: Scope) -> None:
+        """Show another stretch of time: a range holds still, all else follows the newest."""
+        self.scope = scope
+        self.live = scope.range is None
+        self._frozen_at = None if scope.range is None else scope.range.last
+        self._load()
 
     def refresh_data(self) -> None:
         """Follow the newest samples, unless frozen; called on every tick."""
@@ -163,11 +178,12 @@ class FlamegraphScreen(Screen[None]):
         stats = self.store.pipeline
         if stats is not None:
             parts.append(f"{stats.event} @ {stats.frequency} Hz")
-        parts.append(f"{weight:,} samples of {span(self.window)}")
+        parts.append(f"{weight:,} samples of {length(self.scope, self.until)}")
+        parts += filter(None, remarks(self.scope, self.store.info.wall_offset))
         parts.append("all targets" if self.label is None else self.label)
         if self.grouping is not None:
             parts.append(f"by {self.grouping.value}")
-        if not self.live:
+        if not self.live and self.scope.range is None:
             until = self._frozen_at
             at = "" if until is None else f" at {clock(self.store.wall(until))}"
             parts.append(f"FROZEN{at}")
@@ -205,7 +221,8 @@ class FlamegraphScreen(Screen[None]):
         self.dismiss()
 
     def action_freeze(self) -> None:
-        """Keep what is shown, or follow again."""
+        """Keep what is shown, or follow again, which leaves a range."""
+        self.scope = self.scope.over(None)
         self.live = not self.live
         self._frozen_at = None if self.live else self.store.ring.last_time
         self._load()
@@ -216,11 +233,12 @@ class FlamegraphScreen(Screen[None]):
 
     def action_window(self, step: int) -> None:
         """Look further back, or less far."""
-        if step > 0:
-            self.window = min((w for w in WINDOWS if w > self.window), default=self.window)
+        scope = self.scope.longer() if step > 0 else self.scope.shorter()
+        if self.scope.range is None:
+            self.scope = scope
+            self._load()
         else:
-            self.window = max((w for w in WINDOWS if w < self.window), default=self.window)
-        self._load()
+            self.set_scope(scope)
 
     def action_group(self) -> None:
         """Group by the next thing."""

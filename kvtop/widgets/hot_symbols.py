@@ -11,11 +11,13 @@ from textual.binding import Binding, BindingType
 from kvtop.profile.frames import Kind
 from kvtop.profile.hotspots import Hotspot
 from kvtop.profile.ring import Filter
+from kvtop.profile.scope import Scope
 from kvtop.profile.text import safe_text
 from kvtop.store import Store
 from kvtop.widgets.base import Help
-from kvtop.widgets.figures import count, percent, span
+from kvtop.widgets.figures import count, percent
 from kvtop.widgets.hot_counts import HotCounts
+from kvtop.widgets.scope_text import length, remarks
 from kvtop.widgets.table import Cell, Column, LiveTable, Row
 
 KINDS = {
@@ -78,14 +80,24 @@ class HotSymbolsPane(LiveTable[Hotspot]):
     def __init__(self, store: Store, window: float = 30.0, *, id: str | None = None) -> None:
         super().__init__(store, id=id)
         self.sort_key = "self"
-        self.window = window
+        self.scope = Scope(window)
         self.label: str | None = None
         self.fold_glue = True
         self._counts = HotCounts(store.table, self.fold_glue)
 
-    def set_window(self, seconds: float) -> None:
-        """Look at the last ``seconds``."""
-        self.window = seconds
+    @property
+    def window(self) -> float:
+        """Seconds that are looked at."""
+        return self.scope.seconds(self.store.ring.last_time)
+
+    @property
+    def until(self) -> float | None:
+        """The newest moment that is looked at; None where there is no sample."""
+        return self.scope.bounds(self.store.ring.last_time)[1]
+
+    def set_scope(self, scope: Scope) -> None:
+        """Look at another stretch of time."""
+        self.scope = scope
         self._recount()
 
     def set_label(self, label: str | None) -> None:
@@ -111,22 +123,26 @@ class HotSymbolsPane(LiveTable[Hotspot]):
         self.redraw()
 
     def data_revision(self) -> object:
-        return self.store.ring.revision
+        ring, chosen = self.store.ring, self.scope.range
+        if chosen is not None:
+            # Late samples come in, the oldest leave: the range is the same as long as none did.
+            return chosen, ring.count(chosen.start, chosen.end)
+        return ring.revision
 
     def counts(self) -> dict[int, int]:
         """Stack id -> samples of the window and target that are shown."""
         ring = self.store.ring
-        last = ring.last_time
-        start = None if last is None else last - self.window
+        start, end = self.scope.bounds(ring.last_time)
         labels = None if self.label is None else frozenset((self.label,))
-        return ring.fold(Filter(start=start, labels=labels))
+        return ring.fold(Filter(start=start, end=end, labels=labels))
 
     def update_data(self) -> None:
         self.update_items(self._counts.update(self.counts()))
 
     def describe(self) -> None:
         weight = self._counts.weight
-        parts = [f"{count(weight)} samples in {span(self.window)}"]
+        parts = [f"{count(weight)} samples in {length(self.scope, self.store.ring.last_time)}"]
+        parts += remarks(self.scope, self.store.info.wall_offset)
         parts.append("all targets" if self.label is None else self.label)
         if self.pattern is not None:
             parts.append(f"/{self.pattern.pattern}/ {self._covered(self.shown)}% of self")

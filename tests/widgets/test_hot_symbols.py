@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from kvtop.events import Role, SampleBatch, StackSample
 from kvtop.profile.hotspots import hotspots
 from kvtop.profile.ring import Filter
+from kvtop.profile.scope import Scope
 from kvtop.profile.stacks import StackTable
 from kvtop.store import Store
 from kvtop.widgets.hot_counts import HotCounts
@@ -81,7 +82,7 @@ async def test_percentages_are_of_the_window() -> None:
         assert re.search(r"25\.0 +25\.0 +10 +C +warm", text)
         assert "ancient" not in text
         assert "40 samples in 10s" in text and "top 2 carry 100.0%" in text
-        pane.set_window(300)
+        pane.set_scope(Scope(300))
         await pilot.pause()
         assert "ancient" in widget_text(pane)
 
