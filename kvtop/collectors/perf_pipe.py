@@ -18,7 +18,8 @@ MMAP, LOST, COMM, EXIT, FORK, SAMPLE, MMAP2, LOST_SAMPLES = 1, 2, 3, 4, 7, 9, 10
 CGROUP = 19
 FIRST_OF_PERF = 64
 """Types from here on are made by perf itself, those below by the kernel."""
-HEADER_ATTR, TRACING_DATA, FINISHED_ROUND, AUXTRACE, FINISHED_INIT = 64, 66, 68, 71, 82
+HEADER_ATTR, TRACING_DATA, FINISHED_ROUND, AUXTRACE = 64, 66, 68, 71
+HEADER_FEATURE, FINISHED_INIT = 80, 82
 
 ROUND = struct.pack("=IHH", FINISHED_ROUND, 0, 8)
 """Tells perf script that it may put out what it held back to sort by time."""
@@ -35,6 +36,7 @@ _IP, _TID, _TIME = 1 << 0, 1 << 1, 1 << 2
 _STACK_USER, _DATA_SRC, _IDENTIFIER = 1 << 13, 1 << 15, 1 << 16
 _STACK_SIZE_AT = 88
 """Offset of sample_stack_user in struct perf_event_attr."""
+_FEATURE_VERSION = 5
 _PROT_READ_EXEC = 5
 _MAP_PRIVATE = 2
 
@@ -172,6 +174,12 @@ class EventAttr:
             at += len(record.data) - len(self.sample_id(0, 0, 0))
         return int.from_bytes(record.data[at : at + 8], "little")
 
+    def whose(self, sample: bytes) -> tuple[int, int]:
+        """Process and time, ns, of a SAMPLE record; 0 for what it does not say."""
+        at = 8 + 8 * (self.sample_type & _IP) + 8 * (self.sample_type & _IDENTIFIER > 0)
+        pid = int.from_bytes(sample[at : at + 4], "little") if self.sample_type & _TID else 0
+        return pid, self.time_of(as_record(sample))
+
 
 _EVENT_NAMES: dict[int, tuple[str, ...]] = {
     0: (
@@ -211,6 +219,16 @@ def read_attr(data: bytes) -> EventAttr | None:
         *(bool(flags & 1 << 18), bool(flags & 1 << 5)),
         stack_size,
     )
+
+
+def read_perf_version(data: bytes) -> str:
+    """As in "6.1.187", of a HEADER_FEATURE record; empty in one of another feature."""
+    if len(data) < 20:
+        return ""
+    feature, size = struct.unpack_from("=QI", data, 8)
+    if feature != _FEATURE_VERSION:
+        return ""
+    return data[20 : 20 + size].partition(b"\0")[0].decode(errors="replace")
 
 
 def make_mmap2(

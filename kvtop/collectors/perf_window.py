@@ -78,6 +78,13 @@ class PipeWindow:
             if self._state_bytes > self._state_limit:
                 self._forget_the_dead()
 
+    def cut(self, wanted: Callable[[bytes], bool]) -> PipeWindow:
+        """A window of its own with some of the samples: one that a thread may write."""
+        cut = PipeWindow(self.seconds, self.max_bytes)
+        cut._samples.extend(sample for sample in self._samples if wanted(sample[1]))
+        cut._state = self._state.copy()
+        return cut
+
     def write(self, path: Path, since: float, attr: EventAttr) -> int:
         """Write what arrived from ``since`` on as a pipe-mode perf.data; the number of samples.
 
