@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from kvtop.cluster_run import ClusterRun, Member
+from kvtop.collectors.annotate import AnnotateError, Span
 from kvtop.collectors.attach import AttachError, resolve
 from kvtop.collectors.cluster import ClusterCollector
 from kvtop.collectors.doctor import PerfFacts, probe
@@ -33,6 +34,8 @@ from kvtop.events import (
     Target,
     TargetsChanged,
 )
+from kvtop.profile.frames import Frame
+from kvtop.profile.listing import Listing
 from kvtop.profile.ring import Filter, SampleRing
 from kvtop.profile.stacks import StackTable
 from kvtop.store import RunInfo, Store
@@ -120,6 +123,19 @@ class Session:
         samples = self._record.write_perf_data(data, window)
         await self._record.write_unfold(data, directory / "perf.unfold")
         return samples
+
+    async def annotate(self, frame: Frame, start: float, end: float, label: str | None) -> Listing:
+        """Samples per line and instruction of a function, of one target or all.
+
+        ``start`` and ``end`` are monotonic seconds; the recording goes back a minute at most.
+        AnnotateError, OSError where that cannot be told.
+        """
+        pids = None
+        if label is not None:
+            pids = frozenset(who.pid for who in self._ring.origins if who.label == label)
+        if self._record is None:
+            raise AnnotateError("perf does not run.")
+        return await self._record.annotate(frame, Span(start, end, pids))
 
     # Faults
 
