@@ -78,12 +78,33 @@ class SampleBatch:
     samples: tuple[StackSample, ...]
 
 
+class FlawKind(StrEnum):
+    """What a sample's stack lacks."""
+
+    BROKEN = "broken"
+    """It does not reach its thread's start."""
+    UNRESOLVED = "unresolved"
+    """Its leaf has no name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """Samples with one flaw by one object since the stream started, and what is to be done."""
+
+    kind: FlawKind
+    object: str
+    samples: int
+    cause: str
+    remedy: str
+
+
 @dataclass(frozen=True, slots=True)
 class PipelineStats:
     """State of the sample stream since it started (cumulative counts).
 
     ``unresolved`` counts leaf frames without a name; ``broken`` counts stacks that do not reach
-    a thread's start. ``delay`` is the newest sample's age when it was parsed, in seconds.
+    a thread's start; ``flaws`` says why, the most frequent first. ``delay`` is the newest
+    sample's age when it was parsed, in seconds.
     """
 
     time: float
@@ -95,6 +116,44 @@ class PipelineStats:
     event: str
     frequency: int
     call_graph: str
+    flaws: tuple[Flaw, ...] = ()
+
+
+class WaitState(StrEnum):
+    """Why a thread is not on a CPU; the ``event`` of the samples in a WaitBatch."""
+
+    BLOCKED = "blocked"
+    """It waits for something: input, a lock, a timer."""
+    READY = "ready"
+    """It could run and waits for a CPU."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitBatch:
+    """Waits that are over, or go on: samples whose ``period`` is nanoseconds off the CPU.
+
+    ``time`` is the end of the wait, or of the piece of it that is told.
+    """
+
+    samples: tuple[StackSample, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WaitStats:
+    """How waits are followed; rates are a second's, over the last one."""
+
+    time: float
+    since: float
+    """When the recording began."""
+    switches: float
+    """Times that a thread left a CPU."""
+    stacks: float
+    """Stacks recorded of them."""
+    every: int
+    """Of the busy threads' switches one in so many is recorded with its stack."""
+    threads: int
+    lost: int
+    """Records that the kernel dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +296,8 @@ class CollectorStatus:
 Event = (
     SampleBatch
     | PipelineStats
+    | WaitBatch
+    | WaitStats
     | CounterReading
     | TargetsChanged
     | NodeStatus

@@ -17,6 +17,7 @@ from kvtop.collectors.annotate import AnnotateError, Span, annotate, python_sour
 from kvtop.collectors.attach import choose_call_graph
 from kvtop.collectors.children import Child
 from kvtop.collectors.doctor import explain, perf_missing
+from kvtop.collectors.object_symbols import ObjectSymbols
 from kvtop.collectors.perf_jit import JIT_OBJECT_DIRECTORY, JitObjects
 from kvtop.collectors.perf_script import ScriptParser
 from kvtop.collectors.perf_stream import SCRIPT_OPTIONS, RecordOptions, Stream
@@ -26,6 +27,7 @@ from kvtop.collectors.vdso import VDSO, VdsoFile
 from kvtop.events import (
     CollectorStatus,
     Emit,
+    FlawKind,
     Health,
     Marker,
     MarkerKind,
@@ -42,17 +44,6 @@ _HOPELESS = 3
 """So many starts in a row without a sample and with an error: it is not going to work."""
 _JUDGE_EVERY = 5.0
 _ENOUGH_TO_JUDGE = 50
-_NO_FRAME_POINTERS = (
-    "Most stacks are cut off: the program keeps no frame pointers; try --call-graph dwarf."
-)
-_NO_UNWIND_TABLES = (
-    "Most stacks are cut off: compiled code without unwind tables; try --call-graph fp, "
-    "and for Python start it with python3.13 -X perf_jit."
-)
-_NAMES_NOT_FLUSHED = (
-    "Most stacks are cut off: the program still holds names of Python functions in a buffer; "
-    "let it call ctypes.CDLL(None).fflush(None) once a second."
-)
 
 
 class PerfRecord:
@@ -76,7 +67,8 @@ class PerfRecord:
         self._objects = JitObjects()
         self._vdso = VdsoFile()
         objects = {JIT_OBJECT_DIRECTORY: "jit", self._vdso.filename: VDSO}
-        self._parser = ScriptParser(table, objects)
+        self._names = ObjectSymbols()
+        self._parser = ScriptParser(table, objects, names=self._names)
         self._stream: Stream | None = None
         self._lost_before = 0
         self._changed = asyncio.Event()
@@ -132,6 +124,7 @@ class PerfRecord:
             stats.cancel()
             self._objects.close()
             self._vdso.close()
+            self._names.close()
 
     def write_perf_data(self, path: Path, seconds: float) -> int:
         """Save the raw samples of the last ``seconds`` for ``perf report -i``; their number.
@@ -171,6 +164,8 @@ class PerfRecord:
 
         def deliver(text: bytes) -> None:
             nonlocal first
+            if first:
+                self._names.set_perf_version(stream.perf_version)
             samples = self._parser.feed(text)
             if samples:
                 if first:
@@ -188,10 +183,9 @@ class PerfRecord:
         options = replace(self.options, pids=pids, call_graph=self._call_graph)
         if self._stream is not None:
             self._lost_before += self._stream.lost
-        self._stream = Stream(
-            options, self._objects, self._vdso, self.window, self.attached, deliver
-        )
-        streaming = asyncio.create_task(self._stream.run())
+        stream = Stream(options, self._objects, self._vdso, self.window, self.attached, deliver)
+        self._stream = stream
+        streaming = asyncio.create_task(stream.run())
         changed = asyncio.create_task(self._changed.wait())
         try:
             await asyncio.wait((streaming, changed), return_when=asyncio.FIRST_COMPLETED)
@@ -222,6 +216,7 @@ class PerfRecord:
                     event,
                     self.options.frequency,
                     self._call_graph,
+                    parser.flaws.explained(self._call_graph, bool(stream.dumps.pids)),
                 )
             )
             self._judge(emit)
@@ -239,12 +234,15 @@ class PerfRecord:
         self._judged = now, self._parser.samples, self._parser.broken
         if share <= 0.5:
             self._report(emit, Health.OK)
-        elif self._call_graph.startswith("fp"):
-            self._report(emit, Health.DEGRADED, _NO_FRAME_POINTERS)
-        elif self._stream is not None and self._stream.dumps.pids:
-            self._report(emit, Health.DEGRADED, _NAMES_NOT_FLUSHED)
         else:
-            self._report(emit, Health.DEGRADED, _NO_UNWIND_TABLES)
+            self._report(emit, Health.DEGRADED, self._why_broken())
+
+    def _why_broken(self) -> str:
+        """One sentence about the object that breaks the most stacks."""
+        jit_dumps = self._stream is not None and bool(self._stream.dumps.pids)
+        flaws = self._parser.flaws.explained(self._call_graph, jit_dumps)
+        worst = next(flaw for flaw in flaws if flaw.kind is FlawKind.BROKEN)
+        return f"Most stacks are cut off: {worst.cause}; {worst.remedy}."
 
     def _report(self, emit: Emit, health: Health, reason: str = "") -> None:
         if self._status != (health, reason):

@@ -8,11 +8,17 @@ neutralised by the frame table, and the thread name here.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
+from kvtop.collectors.demangle import MANGLED, demangle
+from kvtop.collectors.flaws import KERNEL_OBJECT, KERNEL_SPACE, FlawCounts, FlawKey, flaws_of
+from kvtop.collectors.object_symbols import ObjectSymbols
 from kvtop.collectors.perf_pipe import FILLER_MARK
-from kvtop.events import StackSample
+from kvtop.events import FlawKind, StackSample
+from kvtop.profile.frames import UNKNOWN_SYMBOL
 from kvtop.profile.stacks import StackTable
 from kvtop.profile.text import safe_text
 
@@ -33,6 +39,8 @@ _HEADER = re.compile(
 _FRAME = re.compile(r"\s*([0-9a-f]{1,16}) (?:(.*) )?\(([/\[].*)\)", re.DOTALL)
 _FRAME_OTHER = re.compile(r"\s*([0-9a-f]{1,16}) ?(.*?)(?: \(([^()]*)\))?", re.DOTALL)
 _MODIFIERS = re.compile(r":([ukhHGpPSDWe]+)$")
+_Known = tuple[int, tuple[FlawKey, ...] | None]
+"""A stack's id, and what it lacks."""
 
 
 class ScriptParser:
@@ -40,7 +48,8 @@ class ScriptParser:
 
     Samples come back in the order of the text. ``table`` interns frames and stacks; ids that this
     class caches are dropped when ``table.generation`` moves. ``renamed`` gives the names of
-    objects by what their paths begin with. Counts are since the start.
+    objects by what their paths begin with. ``names`` is asked for functions that perf does not
+    know, once per line of text. Counts are since the start.
     """
 
     def __init__(
@@ -48,23 +57,34 @@ class ScriptParser:
         table: StackTable,
         renamed: Mapping[str, str] | None = None,
         cache_size: int = 20_000,
+        names: ObjectSymbols | None = None,
     ) -> None:
         self.samples = 0
-        self.broken = 0
-        self.unresolved = 0
+        self.flaws = FlawCounts()
         self.malformed = 0
         """Blocks of text in which no sample could be read."""
         self._table = table
         self._renamed = tuple((renamed or {}).items())
+        self._names = names
         self._cache_size = cache_size
         self._rest = b""
         self._generation = table.generation
         self._who: dict[str, tuple[str, int, int]] = {}
         self._events: dict[str, str] = {}
-        self._stacks: dict[str, tuple[int, int, int]] = {}
+        self._stacks: dict[str, _Known] = {}
         self._stack_text = 0
         """Characters that the keys of ``_stacks`` hold: deep stacks take 10,000 each."""
         self._lines: dict[str, int] = {}
+
+    @property
+    def broken(self) -> int:
+        """Samples whose stacks do not reach their thread's start."""
+        return self.flaws.total(FlawKind.BROKEN)
+
+    @property
+    def unresolved(self) -> int:
+        """Samples whose leaf has no name."""
+        return self.flaws.total(FlawKind.UNRESOLVED)
 
     def feed(self, data: bytes) -> list[StackSample]:
         """The samples that ``data`` completed."""
@@ -89,47 +109,38 @@ class ScriptParser:
     def _parse(self, text: str) -> list[StackSample]:
         if self._generation != self._table.generation:
             self._generation = self._table.generation
-            self._stacks.clear()
-            self._stack_text = 0
+            self._forget_stacks()
             self._lines.clear()
         whos, events, stacks = self._who, self._events, self._stacks
         samples: list[StackSample] = []
-        append = samples.append
-        broken = unresolved = 0
+        append, make = samples.append, StackSample._make
+        flawed: list[tuple[FlawKey, ...]] = []
         for block in text.split("\n\n"):
             header, _, stack = block.partition("\n")
-            parts = header.rsplit(None, 3)
             try:
-                who, time, period, event = parts
+                who, time, period, event = header.rsplit(None, 3)
                 comm, pid, tid = whos[who]
-                stack_id, is_broken, is_unresolved = stacks[stack]
+                event = events[event]
+                known = stacks.get(stack) or self._stack(stack, pid)
                 weight = int(period)
-                append(
-                    StackSample(
-                        float(time[:-1]),
-                        pid,
-                        tid,
-                        comm,
-                        events[event],
-                        weight if weight < _LARGEST_PERIOD else _LARGEST_PERIOD,
-                        stack_id,
-                    )
-                )
+                if weight > _LARGEST_PERIOD:
+                    weight = _LARGEST_PERIOD
+                append(make((float(time[:-1]), pid, tid, comm, event, weight, known[0])))
             except (KeyError, ValueError):
                 slow = self._parse_slowly(block)
                 if slow is None:
                     continue
-                sample, is_broken, is_unresolved = slow
+                sample, known = slow
                 append(sample)
-            broken += is_broken
-            unresolved += is_unresolved
+            if known[1] is not None:
+                flawed.append(known[1])
         self.samples += len(samples)
-        self.broken += broken
-        self.unresolved += unresolved
+        for flaws, times in Counter(flawed).items():
+            self.flaws.add(flaws, times)
         return samples
 
-    def _parse_slowly(self, block: str) -> tuple[StackSample, int, int] | None:
-        """A block with something new in it, or with nothing of sense (None)."""
+    def _parse_slowly(self, block: str) -> tuple[StackSample, _Known] | None:
+        """A block with a header that is new, or with nothing of sense (None)."""
         block = block.strip("\n")
         if not block.strip():
             return None
@@ -143,21 +154,14 @@ class ScriptParser:
         if frames_at == 1:
             self._remember(lines[0], (comm, pid, tid), event)
         stack = "\n".join(lines[frames_at:])
-        known = self._stacks.get(stack)
-        if known is None:
-            known = self._stack(lines[frames_at:])
-            self._stack_text += len(stack)
-            if len(self._stacks) >= self._cache_size or self._stack_text > _MOST_STACK_TEXT:
-                self._stacks.clear()
-                self._stack_text = len(stack)
-            self._stacks[stack] = known
+        known = self._stacks.get(stack) or self._stack(stack, pid)
         sample = StackSample(
             float(header["time"]),
             *(pid, tid, comm, event),
             min(int(header["period"]), _LARGEST_PERIOD),
             known[0],
         )
-        return sample, known[1], known[2]
+        return sample, known
 
     def _remember(self, line: str, who: tuple[str, int, int], event: str) -> None:
         """Prepare the fast path for this thread and this event."""
@@ -172,31 +176,55 @@ class ScriptParser:
         if len(cache) >= self._cache_size:
             cache.clear()
 
-    def _stack(self, lines: list[str]) -> tuple[int, int, int]:
-        known = self._lines
-        frames: list[int] = []
-        for line in reversed(lines):
-            frame = known.get(line)
-            if frame is None:
-                frame = self._frame(line)
-                if frame is None:
-                    continue
-                self._bound(known)
-                known[line] = frame
-            frames.append(frame)
-        stack = self._table.stack_id(frames)
-        return stack, self._table.is_broken(stack), self._table.leaf_unresolved(stack)
+    def _forget_stacks(self) -> None:
+        self._stacks.clear()
+        self._stack_text = 0
 
-    def _frame(self, line: str) -> int | None:
+    def _stack(self, text: str, pid: int) -> _Known:
+        """A stack that is new; ValueError where the text begins with something else."""
+        if text and text[0] != "\t":
+            raise ValueError("no frames")
+        lines = text.split("\n")
+        lines.reverse()
+        frames = self._frames(lines, pid)
+        stack = self._table.stack_id(frames)
+        judged = stack, flaws_of(self._table, stack)
+        self._stack_text += len(text)
+        if len(self._stacks) >= self._cache_size or self._stack_text > _MOST_STACK_TEXT:
+            self._forget_stacks()
+            self._stack_text = len(text)
+        self._stacks[text] = judged
+        return judged
+
+    def _frames(self, lines: list[str], pid: int) -> list[int]:
+        known = self._lines
+        with suppress(KeyError):
+            return [known[line] for line in lines]
+        found = (known[line] if line in known else self._frame(line, pid) for line in lines)
+        return [frame for frame in found if frame is not None]
+
+    def _frame(self, line: str, pid: int) -> int | None:
+        """The id of a frame, None where the line is none."""
         match = _FRAME.fullmatch(line) or _FRAME_OTHER.fullmatch(line)
         if match is None:
             return None
-        _, symbol, dso = match.groups()
-        dso = dso or "[unknown]"
+        address, symbol, dso = match.groups()
+        dso = dso or UNKNOWN_SYMBOL
+        if not symbol or symbol == UNKNOWN_SYMBOL:
+            at = int(address, 16)
+            if at >= KERNEL_SPACE and dso == UNKNOWN_SYMBOL:
+                dso = KERNEL_OBJECT
+            elif self._names is not None and dso[0] == "/":
+                symbol = self._names.name(pid, dso, at)
+        elif symbol.startswith(MANGLED):
+            symbol = demangle(symbol)
         for path, name in self._renamed:
             if dso.startswith(path):
                 dso = name
-        return self._table.frame_id(symbol or "[unknown]", dso)
+        frame = self._table.frame_id(symbol or UNKNOWN_SYMBOL, dso)
+        self._bound(self._lines)
+        self._lines[line] = frame
+        return frame
 
 
 def _scope(modifiers: re.Match[str]) -> str:

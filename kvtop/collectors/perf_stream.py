@@ -15,6 +15,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from heapq import heappop, heappush
+from typing import Protocol
 
 from kvtop.collectors.children import Child
 from kvtop.collectors.doctor import explain, perf_missing
@@ -27,6 +28,7 @@ from kvtop.collectors.perf_pipe import (
     FIRST_OF_PERF,
     FORK,
     HEADER_ATTR,
+    HEADER_FEATURE,
     MMAP2,
     PIPE_HEADER,
     ROUND,
@@ -40,6 +42,7 @@ from kvtop.collectors.perf_pipe import (
     forget_mappings,
     lost_count,
     read_attr,
+    read_perf_version,
     record_pid,
     trim_stack,
 )
@@ -97,6 +100,19 @@ def _script_command() -> list[str]:
     return [*buffered, "perf", "script", "-i", "-", "--show-cgroup-events", *SCRIPT_OPTIONS]
 
 
+class Tap(Protocol):
+    """Sees what perf record wrote before anything else does."""
+
+    @property
+    def control(self) -> int:
+        """What perf record gets as standard input."""
+        ...
+
+    def rewrite(self, records: list[Record]) -> list[Record]:
+        """What goes on instead; called several times a second, also without records."""
+        ...
+
+
 class Stream:
     """Runs once. ``deliver`` gets perf script's text as it comes."""
 
@@ -108,11 +124,14 @@ class Stream:
         window: PipeWindow,
         attached: asyncio.Event,
         deliver: Callable[[bytes], None],
+        tap: Tap | None = None,
     ) -> None:
         self.lost = 0
         self.forwarded = 0
         """Samples handed to perf script."""
         self.attr: EventAttr | None = None
+        self.perf_version = ""
+        """What perf record says of itself, once it does."""
         self.pids: tuple[int, ...] = ()
         self.dumps = JitDumps(objects)
         self._options = options
@@ -120,6 +139,7 @@ class Stream:
         self._window = window
         self._attached = attached
         self._deliver = deliver
+        self._tap = tap
         self._next_poll = 0.0
         self._held: deque[tuple[float, list[Record]]] = deque()
         """Arrival and records of what was read and not passed on yet."""
@@ -146,7 +166,13 @@ class Stream:
                     )
                 )
                 record = await stack.enter_async_context(
-                    await Child.spawn(self._options.command(), stdout=raw_in.fd)
+                    await Child.spawn(
+                        self._options.command(),
+                        stdin=asyncio.subprocess.DEVNULL
+                        if self._tap is None
+                        else self._tap.control,
+                        stdout=raw_in.fd,
+                    )
                 )
             except FileNotFoundError:
                 return perf_missing()
@@ -188,9 +214,12 @@ class Stream:
                     grace = asyncio.get_running_loop().call_later(
                         _OLD_PERF_STARTS, self._attached.set
                     )
-                quiet = quiet and chunk is None
-                if chunk is not None:
-                    self._held.append((time.monotonic(), reader.feed(chunk)))
+                records = [] if chunk is None else reader.feed(chunk)
+                if self._tap is not None:
+                    records = self._tap.rewrite(records)
+                quiet = quiet and not records
+                if records:
+                    self._held.append((time.monotonic(), records))
                 before = self.forwarded
                 out = self._release()
                 waiting = waiting or self.forwarded > before
@@ -213,7 +242,8 @@ class Stream:
         try:
             return os.read(source, _CHUNK)
         except BlockingIOError:
-            pause = _QUIET if waiting else _JIT_POLL if self.dumps.pids else None
+            polled = self.dumps.pids or self._tap is not None
+            pause = _QUIET if waiting else _JIT_POLL if polled else None
             if self._held:
                 pause = max(0.0, self._held[0][0] + _HOLD - time.monotonic())
             if not await readable(source, pause):
@@ -269,6 +299,8 @@ class Stream:
             return
         elif record.type == HEADER_ATTR:
             self.attr = attr or read_attr(record.data)
+        elif record.type == HEADER_FEATURE:
+            self.perf_version = self.perf_version or read_perf_version(record.data)
         elif record.type == FINISHED_INIT:
             self._attached.set()
         else:
