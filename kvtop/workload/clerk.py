@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from google.protobuf.message import DecodeError
 
-from kvtop.workload.peers import Address
+from kvtop.workload.peers import Address, addresses
 from kvtop.workload.rpc.channel import CallFailed, Channel, NotConnected, RpcError
 from kvtop.workload.rpc.kv_pb2 import (
     APPEND,
@@ -73,12 +73,12 @@ class Refused(ClerkError):
 class Cluster:
     """Connections to the nodes, and which of them leads as far as is known."""
 
-    def __init__(self, addresses: Mapping[int, Address]) -> None:
+    def __init__(self, book: Mapping[int, Address]) -> None:
         """Call it in the loop that will use it."""
-        self.nodes = tuple(sorted(addresses))
+        self.nodes = tuple(sorted(book))
         self.leader: int | None = None
         self._channels = {
-            node: Channel(address.host, address.port) for node, address in addresses.items()
+            node: Channel(address.host, address.port) for node, address in book.items()
         }
         self._turn = random.randrange(len(self.nodes))
 
@@ -107,24 +107,31 @@ class Cluster:
         else:
             self.distrust(node)
 
+    async def ask_about(self, stranger: int, node: int) -> None:
+        """Learn where ``stranger`` listens, which joined since, from ``node`` that named it."""
+        body = await self.channel(node).call("members", b"", ATTEMPT)
+        address = addresses(Members.FromString(body)).get(stranger)
+        if address is not None and stranger not in self._channels:
+            self._channels[stranger] = Channel(address.host, address.port)
+            self.nodes = tuple(sorted(self._channels))
+
     async def close(self) -> None:
         """Drop all connections."""
         for channel in self._channels.values():
             await channel.close()
 
 
-async def discover(target: Address, deadline: float = 5.0) -> dict[int, Address]:
-    """Where all nodes listen, asked of one of them. Raises DeadlinePassed."""
+async def discover(target: Address, deadline: float = 5.0) -> Members:
+    """Where all nodes listen, and their cluster's id, asked of one. Raises DeadlinePassed."""
     channel = Channel(target.host, target.port)
     try:
         if not await channel.wait_connected(deadline):
             raise DeadlinePassed(f"{target} does not accept connections")
-        members = Members.FromString(await channel.call("members", b"", deadline))
+        return Members.FromString(await channel.call("members", b"", deadline))
     except (RpcError, DecodeError) as error:
         raise DeadlinePassed(f"{target} does not say who its cluster is: {error}") from None
     finally:
         await channel.close()
-    return {member.id: Address(member.host, member.port) for member in members.members}
 
 
 class Clerk:
@@ -231,6 +238,8 @@ class Clerk:
                 if not channel.connected and not await channel.wait_connected(min(left, 0.1)):
                     raise NotConnected(f"node {node} does not accept connections")
                 result = Result.FromString(await channel.call(method, body, min(ATTEMPT, left)))
+                if result.HasField("leader") and result.leader not in cluster.nodes:
+                    await cluster.ask_about(result.leader, node)
             except NotConnected as error:
                 problem = str(error)
                 cluster.distrust(node)
@@ -279,11 +288,11 @@ class Clerk:
 class SyncClerk:
     """A clerk for code without a loop: it runs one in a thread of its own."""
 
-    def __init__(self, addresses: Mapping[int, Address], *, deadline: float = 10.0) -> None:
+    def __init__(self, book: Mapping[int, Address], *, deadline: float = 10.0) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="clerk", daemon=True)
         self._thread.start()
-        self._clerk, self._cluster = self._run(self._build(addresses, deadline))
+        self._clerk, self._cluster = self._run(self._build(book, deadline))
 
     def __enter__(self) -> SyncClerk:
         return self
@@ -332,8 +341,8 @@ class SyncClerk:
             self._loop.close()
 
     @staticmethod
-    async def _build(addresses: Mapping[int, Address], deadline: float) -> tuple[Clerk, Cluster]:
-        cluster = Cluster(addresses)
+    async def _build(book: Mapping[int, Address], deadline: float) -> tuple[Clerk, Cluster]:
+        cluster = Cluster(book)
         return Clerk(cluster, deadline=deadline), cluster
 
     def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:

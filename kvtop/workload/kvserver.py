@@ -17,6 +17,7 @@ from pathlib import Path
 
 from kvtop.workload.entries import EntryCodec
 from kvtop.workload.histogram import Histogram
+from kvtop.workload.identity import Identity, remember
 from kvtop.workload.peers import Address, Peers
 from kvtop.workload.pending import (
     PendingRead,
@@ -90,7 +91,13 @@ class KvServer:
     """One replica. All methods are called in its loop's thread."""
 
     def __init__(self, options: Options, on_change: Callable[[], None]) -> None:
-        """``on_change`` is called after role, term, leader, readiness or failure changed."""
+        """``on_change`` is called after role, term, leader, readiness or failure changed.
+
+        Raises DamagedLog, DamagedSnapshot, OSError, ValueError.
+        """
+        first = Identity(options.id, options.cluster, options.voters)
+        known = remember(options.directory, first)
+        options = replace(options, cluster=known.cluster, voters=known.voters)
         self.options = options
         self.on_change = on_change
         self.failure = ""
@@ -108,7 +115,7 @@ class KvServer:
         self._loop = asyncio.get_running_loop()
         self._codec = EntryCodec()
         self.messages = MessageCodec(options.cluster, self._codec)
-        self.peers = Peers(options.id, options.peers, self.messages)
+        self.peers = Peers(options.id, options.peers, options.cluster, self.messages)
         self.writes = PendingWrites()
         self.reads = PendingReads()
         self._proposals: list[tuple[bytes, Command, Respond]] = []

@@ -316,9 +316,12 @@ class RespCommands:
     def _failure(self, result: kv.Result, key: bytes) -> bytes:
         status = result.status
         if status == kv.NOT_LEADER:
-            leader = self._book.get(result.leader) if result.HasField("leader") else None
-            if leader is None:
+            if not result.HasField("leader"):
                 return error("CLUSTERDOWN there is no leader at the moment; try again")
+            leader = self._book.get(result.leader)
+            if leader is None:
+                text = f"node{result.leader} leads, and this node does not know its RESP port"
+                return error(f"CLUSTERDOWN {text}")
             return error(f"MOVED {hash_slot(key)} {leader}")
         if status == kv.INVALID:
             return error(f"ERR {result.message}")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from kvtop.workload.kvserver import KvServer
-from kvtop.workload.peers import RAFT_METHOD
+from kvtop.workload.peers import ANNOUNCE, RAFT_METHOD
 from kvtop.workload.pending import not_leader
-from kvtop.workload.raft.types import ChangeKind, ChangeRefused, ConfigChange, NotLeader
+from kvtop.workload.raft.core import Raft
+from kvtop.workload.raft.types import ChangeKind, ChangeRefused, ConfigChange, NotLeader, Role
 from kvtop.workload.rpc.kv_pb2 import (
     CLOSE_SESSION,
     INVALID,
@@ -24,7 +25,7 @@ from kvtop.workload.rpc.kv_pb2 import (
     Result,
     Scan,
 )
-from kvtop.workload.rpc.provider import Call, Provider, parse
+from kvtop.workload.rpc.provider import BadRequest, Call, Provider, parse
 from kvtop.workload.statemachine import MAX_KEY, MAX_VALUE
 from kvtop.workload.status import NodeReport
 
@@ -33,6 +34,8 @@ MEMBERS, STATUS = "members", "status"
 MAX_SCAN = 10_000
 """Pairs in the answer to one scan."""
 MAX_SCAN_BYTES = 8 << 20
+MAX_BEHIND = 1000
+"""Entries that a learner may lack when it becomes a voter: commits will wait for it."""
 
 _NO_KEY = Result(status=NO_KEY).SerializeToString()
 _CHANGES = {
@@ -52,6 +55,7 @@ class KvService:
     def register(self, provider: Provider) -> None:
         """Offer all methods."""
         provider.register(RAFT_METHOD, self._raft_message)
+        provider.register(ANNOUNCE, self._announce)
         provider.register(WRITE, self._write)
         provider.register(GET, self._get)
         provider.register(GET_MANY, self._get_many)
@@ -61,7 +65,17 @@ class KvService:
         provider.register(STATUS, self._status)
 
     def _raft_message(self, call: Call) -> None:
-        self._server.step(self._server.messages.decode(call.body))
+        try:
+            message = self._server.messages.decode(call.body)
+        except ValueError as error:
+            raise BadRequest(str(error)) from None
+        self._server.step(message)
+
+    def _announce(self, call: Call) -> None:
+        try:
+            self._server.peers.learn(parse(Members, call.body))
+        except ValueError as error:
+            raise BadRequest(str(error)) from None
 
     def _write(self, call: Call) -> None:
         command = parse(Command, call.body)
@@ -95,6 +109,7 @@ class KvService:
                 call.reply(ok)
             else:
                 change = ConfigChange(_CHANGES[request.kind], request.node)
+                check_change(change, self._server.raft, self._server.peers.book)
                 self._server.change_membership(change, call.reply)
         except NotLeader as error:
             call.reply(not_leader(error.leader))
@@ -102,10 +117,7 @@ class KvService:
             call.reply(Result(status=INVALID, message=str(error)).SerializeToString())
 
     def _members(self, call: Call) -> None:
-        members = Members()
-        for node, address in sorted(self._server.options.peers.items()):
-            members.members.add(id=node, host=address.host, port=address.port)
-        call.reply(members.SerializeToString())
+        call.reply(self._server.peers.members().SerializeToString())
 
     def _status(self, call: Call) -> None:
         call.reply(json.dumps(self._report().to_json()).encode())
@@ -136,6 +148,19 @@ class KvService:
             result.pairs.add(key=key, value=b"" if request.keys_only else value)
             size += len(key) + len(value)
         return result.SerializeToString()
+
+
+def check_change(change: ConfigChange, raft: Raft, known: Collection[int]) -> None:
+    """ChangeRefused for what Raft allows and an operator does not want; only a leader knows."""
+    if raft.role is not Role.LEADER or change.kind is ChangeKind.REMOVE:
+        return
+    if change.node not in known:
+        raise ChangeRefused(f"node {change.node} is not known here; start it with --join first")
+    progress = raft.peers.get(change.node)
+    if change.kind is ChangeKind.ADD_VOTER and progress is not None:
+        lacks = raft.commit_index - progress.match
+        if lacks > MAX_BEHIND:
+            raise ChangeRefused(f"node {change.node} has yet to catch up: it lacks {lacks} entries")
 
 
 def refusal(command: Command, size: int) -> str:

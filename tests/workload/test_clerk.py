@@ -68,7 +68,8 @@ async def test_two_clerks_never_share_a_session(cluster: Cluster) -> None:
 
 async def test_discovers_the_cluster(node: Node) -> None:
     found = await discover(Address("127.0.0.1", node.provider.port))
-    assert list(found) == [0]
+    assert [member.id for member in found.members] == [0]
+    assert found.cluster == node.server.options.cluster
 
 
 async def test_data_survives_a_restart(tmp_path: Path) -> None:

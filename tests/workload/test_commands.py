@@ -120,6 +120,57 @@ async def test_server_runs_a_classic_file(tmp_path: Path, ending: signal.Signals
     assert (tmp_path / "kvtop-data" / "node2" / "log").is_dir()
 
 
+@pytest.mark.e2e
+async def test_a_node_joins_by_the_commands(tmp_path: Path) -> None:
+    ports = free_ports(2)
+    lines = [f"node{n}ip=127.0.0.1\nnode{n}port={port}\n" for n, port in enumerate(ports)]
+    old, new = tmp_path / "old.conf", tmp_path / "new.conf"
+    old.write_text(lines[0])
+    new.write_text("".join(lines))
+
+    async def serve(*words: str) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", RUNNER, "server", "--config", *words),
+            stderr=asyncio.subprocess.DEVNULL,
+            process_group=0,
+        )
+
+    async def member(*words: str) -> tuple[int, str, str]:
+        return await _run("kv", "member", *words, "--target", f"127.0.0.1:{ports[0]}")
+
+    first = await serve(str(old))
+    assert (await _run("kv", "put", "a", "1", "--config", str(old)))[0] == 0
+    assert "is not known here" in (await member("add", "1"))[2]
+    second = await serve(str(new), "--node", "1", "--join")
+    async with asyncio.timeout(20):
+        while (await member("add", "1"))[0]:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    assert "node1      learner  127.0.0.1" in (await member("list"))[1]
+    assert (await member("promote", "1"))[0] == 0
+    assert (await member("list"))[1].count("voter") == 2
+    assert (await member("remove", "1"))[0] == 0
+    assert "node1" not in (await member("list"))[1]
+    assert (await member("remove"))[0] == 2
+    for process in (first, second):
+        process.send_signal(signal.SIGTERM)
+        await process.wait()
+
+
+def test_server_joins_one_node_at_a_time(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "test.conf"
+    (port,) = free_ports(1)
+    path.write_text(f"node0ip=127.0.0.1\nnode0port={port}\n")
+    parser = argparse.ArgumentParser()
+    server.add_arguments(parser)
+    assert server.run(parser.parse_args(["--config", str(path), "--join"])) == 2
+    assert "--node" in capsys.readouterr().err
+    alone = parser.parse_args(["--config", str(path), "--join", "--node", "0"])
+    assert server.run(alone) == 1
+    assert "nothing to join" in capsys.readouterr().err
+
+
 def _children(pid: int) -> list[int]:
     return [int(c) for c in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
@@ -183,5 +234,13 @@ def test_output_cannot_command_a_terminal(data: bytes, text: str) -> None:
 def test_kv_has_all_verbs() -> None:
     parser = argparse.ArgumentParser()
     kv.add_arguments(parser)
-    for words in ("get a", "put a b", "append a b", "delete a", "scan", "status --json"):
+    for words in (
+        "get a",
+        "put a b",
+        "append a b",
+        "delete a",
+        "scan",
+        "status --json",
+        "member list",
+    ):
         parser.parse_args(words.split())

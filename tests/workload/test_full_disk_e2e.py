@@ -37,6 +37,10 @@ def _small_file_system(path: Path) -> Iterator[None]:
         subprocess.run(["umount", "--lazy", str(path)], check=True)
 
 
+def _make_space(path: Path) -> None:
+    subprocess.run(["mount", "-o", f"remount,size={LARGE}", str(path)], check=True)
+
+
 class _Filler:
     """Writes large values under ever new keys, and knows which were acknowledged."""
 
@@ -92,8 +96,7 @@ async def test_a_full_disk_stops_its_node_alone(tmp_path: Path, role: str) -> No
             again = await cluster.wait_for(Error, lambda e: "node1" in e.message, since)
             assert "No space left on device" in again.message
 
-            remounting = ["mount", "-o", f"remount,size={LARGE}", str(tmp_path / "node1")]
-            subprocess.run(remounting, check=True)
+            _make_space(tmp_path / "node1")
             since = len(cluster.events)
             cluster.send(Restart("node1"))
             await cluster.wait_for(Started, since=since)

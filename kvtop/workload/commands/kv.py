@@ -18,6 +18,7 @@ from kvtop.workload.commands.targets import (
 )
 from kvtop.workload.peers import Address
 from kvtop.workload.rpc.channel import Channel, RpcError
+from kvtop.workload.rpc.kv_pb2 import Change
 from kvtop.workload.status import NodeReport
 
 Action = Callable[[argparse.Namespace, dict[int, Address]], Awaitable[int]]
@@ -45,6 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     scan.add_argument("start", nargs="?", default="", help="first key")
     scan.add_argument("end", nargs="?", help="first key that is not printed")
     scan.add_argument("--limit", type=int, default=0, metavar="N", help="pairs at most (all)")
+    member = add_verb("member", "list, add, promote, remove or lead: who is in the cluster")
+    member.add_argument("action", choices=("list", *_CHANGES))
+    member.add_argument("node", nargs="?", type=int, metavar="N", help="its number")
     status = add_verb("status", "what every node says of itself")
     status.add_argument("--json", action="store_true", default=False, help="one JSON object a line")
 
@@ -68,7 +72,9 @@ def run(arguments: argparse.Namespace) -> int:
         return fail(str(error), 1)
     if addresses is None:
         return fail(f"which cluster? Use --target HOST:PORT, --config FILE or ${VARIABLE}.", 2)
-    action: Action = _status if arguments.verb == "status" else _operate
+    action = {"status": _status, "member": _member}.get(arguments.verb, _operate)
+    if arguments.verb == "member" and (arguments.node is None) != (arguments.action == "list"):
+        return fail("kv member takes list, or another action and the number of a node", 2)
     try:
         return asyncio.run(_awaited(action, arguments, addresses))
     except ClerkError as error:
@@ -104,6 +110,41 @@ async def _operate(arguments: argparse.Namespace, addresses: dict[int, Address])
         await cluster.close()
 
 
+_CHANGES = {
+    "add": (Change.ADD_LEARNER, "receives the log and does not vote yet"),
+    "promote": (Change.ADD_VOTER, "votes"),
+    "remove": (Change.REMOVE, "is no member any more; end its process"),
+    "lead": (Change.TRANSFER, "was asked to lead"),
+}
+
+
+async def _member(arguments: argparse.Namespace, addresses: dict[int, Address]) -> int:
+    if arguments.action == "list":
+        return await _list_members(addresses)
+    kind, outcome = _CHANGES[arguments.action]
+    cluster = Cluster(addresses)
+    try:
+        await Clerk(cluster, deadline=arguments.deadline).change(kind, arguments.node)
+    finally:
+        await cluster.close()
+    print(f"node{arguments.node} {outcome}")
+    return 0
+
+
+async def _list_members(addresses: dict[int, Address]) -> int:
+    """As the node with the most committed entries sees it."""
+    answers = await _ask_all(addresses)
+    reports = [answer for answer in answers if isinstance(answer, NodeReport)]
+    if not reports:
+        return fail("no node answers", 1)
+    newest = max(reports, key=lambda report: report.commit)
+    for node in sorted({*newest.voters, *newest.learners}):
+        kind = "voter" if node in newest.voters else "learner"
+        address = addresses.get(node, "address not known")
+        print(f"node{node:<6} {kind:<8} {address}{'  leader' * (newest.leader == f'node{node}')}")
+    return 0
+
+
 def _print_value(value: bytes | None, key: str) -> int:
     if value is None:
         return fail(f"there is no key {key!r}", 1)
@@ -116,9 +157,7 @@ def _print_value(value: bytes | None, key: str) -> int:
 
 
 async def _status(arguments: argparse.Namespace, addresses: dict[int, Address]) -> int:
-    answers = await asyncio.gather(
-        *(_ask_status(address) for address in addresses.values()), return_exceptions=True
-    )
+    answers = await _ask_all(addresses)
     reached = 0
     if not arguments.json:
         print(_ROW.format("NODE", "ROLE", "TERM", "COMMIT", "APPLIED", "KEYS", "FSYNC P99"))
@@ -141,6 +180,12 @@ def _row(report: NodeReport) -> str:
     role = (report.failure and "failed") or report.role
     figures = report.term, report.commit, report.applied, report.keys, p99
     return _ROW.format(report.name, role, *figures)
+
+
+async def _ask_all(addresses: dict[int, Address]) -> list[NodeReport | BaseException]:
+    return await asyncio.gather(
+        *(_ask_status(address) for address in addresses.values()), return_exceptions=True
+    )
 
 
 async def _ask_status(address: Address) -> NodeReport:

@@ -11,7 +11,7 @@ from pathlib import Path
 from kvtop.workload.clerk import ClerkError, discover
 from kvtop.workload.cluster_config import ConfigError, load_config
 from kvtop.workload.node import parse_address
-from kvtop.workload.peers import Address
+from kvtop.workload.peers import Address, addresses
 
 VARIABLE = "KVTOP_TARGET"
 
@@ -52,7 +52,7 @@ def find_cluster(arguments: argparse.Namespace) -> dict[int, Address] | None:
             target = parse_address(os.environ[VARIABLE])
         if target is None:
             return None
-        return asyncio.run(discover(target))
+        return addresses(asyncio.run(discover(target)))
     except (ConfigError, ClerkError, ValueError) as error:
         raise TargetError(str(error)) from None
 

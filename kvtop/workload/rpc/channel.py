@@ -61,10 +61,15 @@ class Channel:
         *,
         cap: int = MAX_FRAME,
         backoff: tuple[float, float] = (0.02, 0.5),
+        greeting: tuple[str, bytes] | None = None,
     ) -> None:
-        """``backoff``: seconds to wait before the second attempt, and the most ever waited."""
+        """``backoff``: seconds to wait before the second attempt, and the most ever waited.
+
+        ``greeting``: method and body of a one-way request that opens every connection.
+        """
         self.host, self.port, self.cap = host, port, cap
         self._backoff = backoff
+        self._greeting = greeting
         self._connection: _CallingConnection | None = None
         self._pending: dict[int, tuple[asyncio.Future[bytes], float]] = {}
         self._next_id = 1
@@ -198,4 +203,6 @@ class Channel:
             self._lost.clear()
             self._connection = connection
             self._connected.set()
+            if self._greeting is not None:
+                self.send(*self._greeting)
             await self._lost.wait()

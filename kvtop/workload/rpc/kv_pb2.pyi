@@ -124,7 +124,7 @@ class Scan(_message.Message):
     def __init__(self, start: _Optional[bytes] = ..., end: _Optional[bytes] = ..., limit: _Optional[int] = ..., keys_only: bool = ...) -> None: ...
 
 class Members(_message.Message):
-    __slots__ = ("members",)
+    __slots__ = ("members", "cluster")
     class Member(_message.Message):
         __slots__ = ("id", "host", "port")
         ID_FIELD_NUMBER: _ClassVar[int]
@@ -135,8 +135,10 @@ class Members(_message.Message):
         port: int
         def __init__(self, id: _Optional[int] = ..., host: _Optional[str] = ..., port: _Optional[int] = ...) -> None: ...
     MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    CLUSTER_FIELD_NUMBER: _ClassVar[int]
     members: _containers.RepeatedCompositeFieldContainer[Members.Member]
-    def __init__(self, members: _Optional[_Iterable[_Union[Members.Member, _Mapping]]] = ...) -> None: ...
+    cluster: int
+    def __init__(self, members: _Optional[_Iterable[_Union[Members.Member, _Mapping]]] = ..., cluster: _Optional[int] = ...) -> None: ...
 
 class Change(_message.Message):
     __slots__ = ("kind", "node")
