@@ -17,6 +17,8 @@ from typing import cast
 
 import hiredis
 
+from kvtop.workload.listener import Listener
+
 MAX_REQUEST = 16 << 20
 """Bytes of a request that is not whole yet."""
 MAX_QUEUED = 4096
@@ -249,30 +251,11 @@ class _Connection(asyncio.Protocol):
         self._schedule_flush()
 
 
-class RespDoor:
+class RespDoor(Listener):
     """Serves RESP on one TCP port."""
 
     def __init__(self, commands: dict[bytes, CommandSpec], password: bytes = b"") -> None:
         """``commands`` by name in capitals; an empty ``password`` asks for none."""
+        super().__init__(lambda: _Connection(self))
         self.commands = commands
         self.password = password
-        self.connections: set[_Connection] = set()
-        self._server: asyncio.Server | None = None
-
-    @property
-    def port(self) -> int:
-        """The TCP port, once started."""
-        assert self._server is not None
-        return int(self._server.sockets[0].getsockname()[1])
-
-    async def start(self, host: str, port: int) -> None:
-        """Listen; OSError if the port is taken."""
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Connection(self), host, port, backlog=1024)
-
-    async def stop(self) -> None:
-        """Stop listening and drop every connection."""
-        if self._server is not None:
-            self._server.close()
-        for connection in list(self.connections):
-            connection.close()

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from typing import cast
 
+from kvtop.workload.listener import Listener
 from kvtop.workload.report import prometheus_text
 from kvtop.workload.status import NodeReport
 
@@ -25,17 +26,17 @@ class _Request(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport = cast(asyncio.Transport, transport)
-        if len(self._server.open) >= MAX_CONNECTIONS:
+        if len(self._server.connections) >= MAX_CONNECTIONS:
             transport.abort()
             return
-        self._server.open.add(transport)
+        self._server.connections.add(transport)
         self._timer = asyncio.get_running_loop().call_later(IDLE, transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._timer is not None:
             self._timer.cancel()
         if self._transport is not None:
-            self._server.open.discard(self._transport)
+            self._server.connections.discard(self._transport)
 
     def data_received(self, data: bytes) -> None:
         self._head += data
@@ -46,31 +47,12 @@ class _Request(asyncio.Protocol):
         self._transport.close()
 
 
-class StatusServer:
+class StatusServer(Listener):
     """Answers one request a connection."""
 
     def __init__(self, report: Callable[[], NodeReport]) -> None:
+        super().__init__(lambda: _Request(self))
         self._report = report
-        self._server: asyncio.Server | None = None
-        self.open: set[asyncio.Transport] = set()
-
-    @property
-    def port(self) -> int:
-        """The TCP port, once started."""
-        assert self._server is not None
-        return int(self._server.sockets[0].getsockname()[1])
-
-    async def start(self, host: str, port: int) -> None:
-        """Listen; OSError if the port is taken."""
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Request(self), host, port)
-
-    async def stop(self) -> None:
-        """Stop listening and drop every connection."""
-        if self._server is not None:
-            self._server.close()
-        for transport in list(self.open):
-            transport.abort()
 
     def answer(self, head: bytes) -> bytes:
         """The whole response to a request's head."""

@@ -25,7 +25,9 @@ import uvloop
 
 from kvtop.workload.clerk import Clerk, ClerkError, Cluster
 from kvtop.workload.linearizability import Operation, check
+from kvtop.workload.rpc.channel import RpcError
 from kvtop.workload.rpc.kv_pb2 import Change
+from kvtop.workload.status import NodeReport
 from kvtop.workload.torture_clients import TortureClient
 from kvtop.workload.torture_cluster import TortureCluster
 
@@ -129,8 +131,20 @@ class Nemesis:
         node = self._any()
         self._cluster.fill_disk(node)
         await self._last(1.0, 3.0)
+        noticed = await self._has_failed(node)
         self._cluster.kill(node)
-        return True
+        return noticed
+
+    async def _has_failed(self, node: int) -> bool:
+        """Whether the node says that it serves no more."""
+        channel = self._admin.channel(node)
+        try:
+            if not await channel.wait_connected(0.5):
+                return False
+            body = await channel.call("status", b"", 0.5)
+        except RpcError:
+            return False
+        return bool(NodeReport.from_json(json.loads(body)).failure)
 
     async def change_member(self) -> bool:
         """A member is removed and comes back, first as a learner."""

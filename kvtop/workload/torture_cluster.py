@@ -14,8 +14,8 @@ from kvtop.workload.link_proxy import LinkProxy
 from kvtop.workload.peers import Address
 from kvtop.workload.supervisor import free_ports
 
-_LITTLE_DISK = 256 << 10
-"""Bytes that a file of a node with a full disk may have."""
+_LITTLE_SPACE = 4096
+"""Bytes that a node may still write to its log before its disk is full."""
 
 
 class TortureCluster:
@@ -93,13 +93,16 @@ class TortureCluster:
         self.paused.discard(node)
 
     def fill_disk(self, node: int) -> None:
-        """Let every further growth of a file of this node fail, as a full disk does."""
+        """Let all that this node writes soon fail, as on a full disk (setrlimit(2): EFBIG)."""
         pid = self._processes[node].pid
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, (_LITTLE_DISK, _LITTLE_DISK))
+        segments = self._segments(node)
+        written = len(segments[-1].read_bytes().rstrip(b"\0")) if segments else 0
+        limit = written + _LITTLE_SPACE
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (limit, limit))
 
     def tear_log_tail(self, node: int, chance: random.Random) -> bool:
         """Leave half a batch behind the log of a dead node, as a crash in mid-write does."""
-        segments = sorted((self._directory / f"node{node}" / "log").glob("*.wal"))
+        segments = self._segments(node)
         if not segments:
             return False
         data = segments[-1].read_bytes()
@@ -113,6 +116,9 @@ class TortureCluster:
             file.seek(at)
             file.write(torn)
         return True
+
+    def _segments(self, node: int) -> list[Path]:
+        return sorted((self._directory / f"node{node}" / "log").glob("*.wal"))
 
     def cut(self, near: set[int], far: set[int], both_ways: bool) -> None:
         """Hold back what ``near`` sends to ``far`` (and the other way)."""

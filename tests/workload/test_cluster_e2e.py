@@ -353,9 +353,10 @@ async def test_without_a_quorum_nothing_is_acknowledged() -> None:
         await Clerk(connections).put(b"key", b"value")
         clerk = Clerk(connections, deadline=1.5)
         leader = cluster.all(Serving)[-1].leader
-        for name in {"node0", "node1", "node2"} - {leader}:
+        others = {"node0", "node1", "node2"} - {leader}
+        for name in others:
             cluster.send(Kill(name))
-            await cluster.wait_for(Exited, lambda e, name=name: e.name == name)
+        await cluster.wait_for(Exited, lambda _: {e.name for e in cluster.all(Exited)} == others)
         with pytest.raises(ClerkError):
             await clerk.put(b"key", b"lost")
         with pytest.raises(ClerkError):

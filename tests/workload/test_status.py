@@ -84,7 +84,7 @@ async def test_idle_connections_do_not_pile_up(node: Node) -> None:
         _, writer = await asyncio.open_connection("127.0.0.1", node.status.port)
         writers.append(writer)
     await asyncio.sleep(0.05)
-    assert len(node.status.open) <= MAX_CONNECTIONS
+    assert len(node.status.connections) <= MAX_CONNECTIONS
     for writer in writers:
         writer.close()
 

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
+from kvtop.workload.listener import Listener
 from kvtop.workload.rpc.envelope_pb2 import (
     BAD_REQUEST,
     INTERNAL,
@@ -105,40 +106,19 @@ class _ServingConnection(FrameConnection):
         self._provider.dispatch(request.method, call)
 
 
-class Provider:
+class Provider(Listener):
     """Methods by name, served on one TCP port."""
 
     def __init__(self, cap: int = MAX_FRAME) -> None:
+        super().__init__(lambda: _ServingConnection(self))
         self.cap = cap
-        self.connections: set[FrameConnection] = set()
         self._methods: dict[str, Handler] = {}
-        self._server: asyncio.Server | None = None
 
     def register(self, method: str, handler: Handler) -> None:
         """Serve a method; ValueError if the name is taken."""
         if method in self._methods:
             raise ValueError(f"method {method} is registered already")
         self._methods[method] = handler
-
-    @property
-    def port(self) -> int:
-        """The TCP port, once started."""
-        assert self._server is not None
-        return int(self._server.sockets[0].getsockname()[1])
-
-    async def start(self, host: str, port: int) -> None:
-        """Listen; OSError if the port is taken."""
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: _ServingConnection(self), host, port, backlog=1024
-        )
-
-    async def stop(self) -> None:
-        """Stop listening and drop every connection."""
-        if self._server is not None:
-            self._server.close()
-        for connection in list(self.connections):
-            connection.close()
 
     def dispatch(self, method: str, call: Call) -> None:
         """Hand a request to its handler; failures of the handler answer this call alone."""
