@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 from kvtop.collectors.demangle import MANGLED, demangle
@@ -39,7 +38,8 @@ _HEADER = re.compile(
 _FRAME = re.compile(r"\s*([0-9a-f]{1,16}) (?:(.*) )?\(([/\[].*)\)", re.DOTALL)
 _FRAME_OTHER = re.compile(r"\s*([0-9a-f]{1,16}) ?(.*?)(?: \(([^()]*)\))?", re.DOTALL)
 _MODIFIERS = re.compile(r":([ukhHGpPSDWe]+)$")
-_Known = tuple[int, tuple[FlawKey, ...] | None]
+_Flaws = tuple[FlawKey, ...] | None
+_Known = tuple[int, _Flaws]
 """A stack's id, and what it lacks."""
 
 
@@ -113,7 +113,7 @@ class ScriptParser:
             self._lines.clear()
         whos, events, stacks = self._who, self._events, self._stacks
         samples: list[StackSample] = []
-        append, make = samples.append, StackSample._make
+        append, make = samples.append, tuple.__new__
         flawed: list[tuple[FlawKey, ...]] = []
         for block in text.split("\n\n"):
             header, _, stack = block.partition("\n")
@@ -121,25 +121,28 @@ class ScriptParser:
                 who, time, period, event = header.rsplit(None, 3)
                 comm, pid, tid = whos[who]
                 event = events[event]
-                known = stacks.get(stack) or self._stack(stack, pid)
+                stack_id, flaws = stacks.get(stack) or self._stack(stack, pid)
                 weight = int(period)
                 if weight > _LARGEST_PERIOD:
                     weight = _LARGEST_PERIOD
-                append(make((float(time[:-1]), pid, tid, comm, event, weight, known[0])))
+                # What StackSample(...) does, without its detour through Python.
+                append(
+                    make(StackSample, (float(time[:-1]), pid, tid, comm, event, weight, stack_id))
+                )
             except (KeyError, ValueError):
                 slow = self._parse_slowly(block)
                 if slow is None:
                     continue
-                sample, known = slow
+                sample, flaws = slow
                 append(sample)
-            if known[1] is not None:
-                flawed.append(known[1])
+            if flaws:
+                flawed.append(flaws)
         self.samples += len(samples)
-        for flaws, times in Counter(flawed).items():
-            self.flaws.add(flaws, times)
+        for several, times in Counter(flawed).items():
+            self.flaws.add(several, times)
         return samples
 
-    def _parse_slowly(self, block: str) -> tuple[StackSample, _Known] | None:
+    def _parse_slowly(self, block: str) -> tuple[StackSample, _Flaws] | None:
         """A block with a header that is new, or with nothing of sense (None)."""
         block = block.strip("\n")
         if not block.strip():
@@ -161,7 +164,7 @@ class ScriptParser:
             min(int(header["period"]), _LARGEST_PERIOD),
             known[0],
         )
-        return sample, known
+        return sample, known[1]
 
     def _remember(self, line: str, who: tuple[str, int, int], event: str) -> None:
         """Prepare the fast path for this thread and this event."""
@@ -198,9 +201,11 @@ class ScriptParser:
 
     def _frames(self, lines: list[str], pid: int) -> list[int]:
         known = self._lines
-        with suppress(KeyError):
-            return [known[line] for line in lines]
-        found = (known[line] if line in known else self._frame(line, pid) for line in lines)
+        found = [*map(known.get, lines)]
+        if None in found:
+            for at, frame in enumerate(found):
+                if frame is None:
+                    found[at] = self._frame(lines[at], pid)
         return [frame for frame in found if frame is not None]
 
     def _frame(self, line: str, pid: int) -> int | None:
