@@ -92,6 +92,7 @@ async def annotate(window: PipeWindow, attr: EventAttr, frame: Frame, span: Span
     if shutil.which("objdump") is None:
         raise AnnotateError("objdump is missing: install the package binutils.")
     cut = window.cut(_wanted(attr, span))
+    seconds = span.end - max(span.start, window.oldest or span.end)
     directory = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="kvtop-annotate-"))
     try:
         data = directory / "perf.data"
@@ -106,7 +107,7 @@ async def annotate(window: PipeWindow, attr: EventAttr, frame: Frame, span: Span
     )
     files = await asyncio.to_thread(_files, block, places)
     remark = "" if files else f"{safe_text(frame.object)} has no line table: compile it with -g."
-    return Listing(block.samples, files, instructions, remark)
+    return Listing(block.samples, files, instructions, remark, seconds)
 
 
 async def python_source(frame: Frame) -> Listing:

@@ -48,6 +48,7 @@ class SourceFile:
 class Listing:
     """A function as measured: ``samples`` were taken in it, callees not counted.
 
+    ``seconds`` is the length of the recording that they are from, None where there is none.
     ``files`` has the function's own source first, then those of code that was inlined into it.
     ``remark`` is one sentence on what could not be had, '' where all is there.
     """
@@ -56,3 +57,4 @@ class Listing:
     files: tuple[SourceFile, ...] = ()
     instructions: tuple[Instruction, ...] = ()
     remark: str = ""
+    seconds: float | None = None

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from kvtop.profile.callers import sandwich
+from kvtop.profile.callers import Sandwich, sandwich
 from kvtop.profile.frames import Frame
 from kvtop.profile.text import safe_text
 from kvtop.profile.tree import TreeOptions
@@ -21,6 +20,7 @@ from kvtop.widgets.figures import count, percent
 from kvtop.widgets.help import HelpScreen
 from kvtop.widgets.key_bar import KeyBar, KeyHint
 from kvtop.widgets.prompt import Pattern, PromptScreen
+from kvtop.widgets.samples import Samples
 from kvtop.widgets.table import LiveTable
 
 _HINTS = (
@@ -33,22 +33,6 @@ _HINTS = (
     KeyHint("g", "glue", "screen.glue", 3),
     KeyHint("y", "copy name", "screen.copy_name", 4),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Samples:
-    """The samples of a view as it shows them: what another view of the same ones is made from.
-
-    ``counts`` is the fold (stack id -> weight in ``unit``), ``caption`` says of what, parts apart
-    by `` · ``; ``revision`` moves when a new ``counts`` may differ. Not ``live``, the first
-    ``counts`` is what stays.
-    """
-
-    counts: Callable[[], Mapping[int, int]]
-    caption: Callable[[], str]
-    revision: Callable[[], object]
-    live: bool = True
-    unit: str = "samples"
 
 
 ShowSource = Callable[[Frame, Samples], object]
@@ -242,3 +226,13 @@ class SandwichScreen(Screen[None]):
     def action_help(self) -> None:
         """Every key of this screen."""
         self.app.push_screen(HelpScreen(self.help_rows(), "Keys of callers and callees"))
+
+
+def figures_of(found: Sandwich, caption: str, unit: str) -> str:
+    """One line on how much of all samples a function has."""
+    whole = found.weight or 1
+    own, total = 100 * found.self_weight / whole, 100 * found.total / whole
+    return (
+        f"self {found.self_weight:,} ({percent(own)}%), total {found.total:,} ({percent(total)}%) "
+        f"of {found.weight:,} {unit} · {caption}"
+    )

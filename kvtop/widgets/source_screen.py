@@ -99,7 +99,8 @@ def _about(listing: Listing) -> list[str]:
     said = []
     if listing.samples:
         known = sum(file.weight for file in listing.files)
-        text = f"Per line: {listing.samples:,} samples of the function itself, callees not counted."
+        text = f"Per line: {listing.samples:,} samples of the function itself, callees not counted"
+        text += f", of {listing.seconds:.1f} s." if listing.seconds is not None else "."
         if listing.files and known < listing.samples:
             text += f" {listing.samples - known:,} of them have no line."
         said.append(text)

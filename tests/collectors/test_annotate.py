@@ -169,6 +169,8 @@ async def test_the_hot_line_of_a_real_program(
     assert own.weight == sum(one.samples for one in every.instructions) == every.samples
     assert own.first == 8
     assert max(every.instructions, key=lambda one: one.samples).line == HOT
+    assert late.seconds == pytest.approx(0.4) and every.seconds is not None
+    assert 0.4 < every.seconds < 30
     assert 0 < mine.samples < every.samples and 0 < late.samples < every.samples
     assert names_in(tmp_path) == [], "recording and answers are deleted"
 

@@ -9,7 +9,8 @@ from textual.pilot import Pilot
 
 from kvtop.profile.frames import Frame, make_frame
 from kvtop.profile.stacks import StackTable
-from kvtop.widgets.sandwich_screen import Samples, SandwichScreen
+from kvtop.widgets.samples import Samples
+from kvtop.widgets.sandwich_screen import SandwichScreen
 from tests.widgets import golden
 from tests.widgets.app import WidgetApp
 from tests.widgets.made_up import PYTHON, fill, make_store
@@ -27,7 +28,7 @@ class Bench:
         self.sources: list[str] = []
         self.stacks = stacks
         self.app = WidgetApp()
-        samples = Samples(self.counts, lambda: "made up · all targets", self.now, live)
+        samples = Samples(self.counts, lambda: "made up · all targets", self.now, live=live)
         self.screen = SandwichScreen(
             self.store,
             self.frame(name),

@@ -1,0 +1,42 @@
+"""What one view hands to another: the samples it shows, and a function to look at closely."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from textual.message import Message
+
+from kvtop.profile.frames import Frame
+
+View = Literal["callers", "source"]
+Bounds = tuple[float | None, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """The samples of a view as it shows them: what another view of the same ones is made from.
+
+    ``counts`` is the fold (stack id -> weight in ``unit``), ``caption`` says of what, parts apart
+    by `` · ``; ``revision`` moves when a new ``counts`` may differ. ``bounds`` are the first and
+    last moment, monotonic seconds, None where open; ``label`` is the one target, None for all.
+    Not ``live``, the first ``counts`` is what stays.
+    """
+
+    counts: Callable[[], Mapping[int, int]]
+    caption: Callable[[], str]
+    revision: Callable[[], object]
+    bounds: Callable[[], Bounds] = lambda: (None, None)
+    label: str | None = None
+    live: bool = True
+    unit: str = "samples"
+
+
+class FunctionAsked(Message):
+    """Somebody wants to see a function closely: its callers and callees, or its source."""
+
+    def __init__(self, frame: Frame, view: View) -> None:
+        super().__init__()
+        self.frame = frame
+        self.view = view
