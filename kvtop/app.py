@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -14,8 +15,12 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.timer import Timer
 
+from kvtop.collectors.annotate import AnnotateError
 from kvtop.events import Marker, MarkerKind, NodeState
 from kvtop.keys import KEYS, footer_keys, keys_for
+from kvtop.profile.callers import sandwich
+from kvtop.profile.frames import Frame
+from kvtop.profile.listing import Listing
 from kvtop.profile.scope import Scope
 from kvtop.session import READONLY, FaultError, Session
 from kvtop.snapshot import SaveError, Shot, save_all, save_svg
@@ -28,6 +33,9 @@ from kvtop.widgets.key_bar import KeyBar, KeyHint
 from kvtop.widgets.logs import LogsPane
 from kvtop.widgets.plots import newest_time
 from kvtop.widgets.prompt import Pattern, PromptScreen
+from kvtop.widgets.samples import FunctionAsked, Samples
+from kvtop.widgets.sandwich_screen import SandwichScreen, figures_of
+from kvtop.widgets.source_screen import SourceScreen
 from kvtop.widgets.still import still
 from kvtop.widgets.table import LiveTable
 
@@ -114,6 +122,8 @@ class KvtopApp(App[int]):
     def tick(self) -> None:
         """Redraw what moved; of a paused screen nothing does, because its store stands still."""
         self.header.refresh_data()
+        if isinstance(self.screen, SandwichScreen):
+            self.screen.refresh_data()
         if (graph := self.graph_screen) is not None:
             graph.refresh_data()
         else:
@@ -134,6 +144,7 @@ class KvtopApp(App[int]):
             if pane is not self.dashboard.flamegraph:
                 rows += [(f"{pane.NAME} pane", key, text) for key, text in pane.KEYS_HELP]
         rows += FlamegraphScreen.help_rows()
+        rows += SandwichScreen.help_rows() + SourceScreen.help_rows()
         self.push_screen(HelpScreen(rows))
 
     def action_toggle_pause(self) -> None:
@@ -217,6 +228,38 @@ class KvtopApp(App[int]):
             until=hot.store.ring.last_time if self.paused else None,
         )
         self.push_screen(screen)
+
+    def on_function_asked(self, event: FunctionAsked) -> None:
+        """A pane or the flamegraph asks for a closer look at a function."""
+        event.stop()
+        graph = self.screen
+        if isinstance(graph, FlamegraphScreen):
+            store, samples = graph.store, graph.samples()
+        else:
+            hot = self.dashboard.hot_symbols
+            store, samples = hot.store, hot.samples(live=not self.paused)
+        if event.view == "callers":
+            self.push_screen(SandwichScreen(store, event.frame, samples, self._show_source))
+        else:
+            self._show_source(event.frame, samples)
+
+    def _show_source(self, frame: Frame, samples: Samples) -> None:
+        """The source of a function, with the samples per line of what a view shows."""
+        table = self.session.store.table
+
+        def figures() -> str:
+            found = sandwich(table, samples.counts(), table.intern(frame))
+            return figures_of(found, samples.caption(), samples.unit)
+
+        async def load() -> Listing:
+            start, end = samples.bounds()
+            now = time.monotonic()
+            try:
+                return await self.session.annotate(frame, start or 0.0, end or now, samples.label)
+            except (AnnotateError, OSError) as error:
+                return Listing(remark=str(error))
+
+        self.push_screen(SourceScreen(frame, figures, load))
 
     def action_next_target(self) -> None:
         """Hot symbols of all processes, then of each in turn."""

@@ -25,11 +25,13 @@ class TreeOptions:
     ``inverted``: leaf first, so that the root's children are the functions that ran and theirs
     the callers. ``fold_glue``: frames of the interpreter's calling machinery are left out, their
     own time goes to the caller. ``fold_recursion``: a run of the same frame counts as one.
+    ``hidden``: frames whose symbol matches are left out in the same way as glue.
     """
 
     inverted: bool = False
     fold_glue: bool = True
     fold_recursion: bool = False
+    hidden: re.Pattern[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class CallTree:
         self._children: list[dict[int, int] | None] = [None]
         self._ordered: dict[int, list[int]] = {}
         self._group_keys: dict[str, int] = {}
+        self._hides: dict[int, bool] = {}
         self._leaf: dict[str, dict[int, int]] = {}
         self._limit = _SPARE
 
@@ -222,9 +225,17 @@ class CallTree:
         glue = self.table.glue
         if self.options.fold_glue and not glue.isdisjoint(keys):
             keys = [k for k in keys if k not in glue]
+        if self.options.hidden is not None:
+            keys = [k for k in keys if not self._hidden(k, self.options.hidden)]
         if self.options.fold_recursion:
             keys = [k for at, k in enumerate(keys) if at == 0 or k != keys[at - 1]]
         return keys[::-1] if self.options.inverted else keys
+
+    def _hidden(self, key: int, pattern: re.Pattern[str]) -> bool:
+        known = self._hides.get(key)
+        if known is None:
+            known = self._hides[key] = pattern.search(self.table.frame(key).symbol) is not None
+        return known
 
     def _group_node(self, group: str) -> int:
         key = self._group_keys.setdefault(group, -1 - len(self._group_keys))

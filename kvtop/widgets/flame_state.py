@@ -129,9 +129,14 @@ class FlameState:
         return weight
 
     def _stack_matches_search(self, stack: int) -> bool:
-        fold_glue = self.options.fold_glue
+        fold_glue, hidden = self.options.fold_glue, self.options.hidden
         frames = map(self.table.frame, self.table.frames(stack))
-        return any(self.matches(f) for f in frames if not (fold_glue and f.kind is Kind.GLUE))
+        return any(
+            self.matches(f)
+            for f in frames
+            if not (fold_glue and f.kind is Kind.GLUE)
+            and (hidden is None or not hidden.search(f.symbol))
+        )
 
     def next_match(self, step: int) -> bool:
         """Select the widest match that is drawn, then the next ones (with -1, the ones before)."""

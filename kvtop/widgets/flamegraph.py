@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import ClassVar
 
 from rich.style import Style
@@ -14,6 +15,7 @@ from textual.strip import Strip
 
 from kvtop.profile.frames import Frame, Kind
 from kvtop.profile.layout import Box
+from kvtop.profile.plumbing import is_plumbing
 from kvtop.profile.stacks import StackTable
 from kvtop.profile.tree import TreeOptions
 from kvtop.widgets.base import Help, LineWidget
@@ -23,6 +25,7 @@ from kvtop.widgets.flame_labels import shorten
 from kvtop.widgets.flame_rows import Look, draw_plain_row, draw_row
 from kvtop.widgets.flame_state import FlameState, Groups
 from kvtop.widgets.line import Piece, clip_middle, width_of
+from kvtop.widgets.samples import FunctionAsked, View
 
 KIND_NAMES = {
     Kind.PYTHON: "Python",
@@ -93,6 +96,9 @@ class Flamegraph(LineWidget):
         Binding("c", "reverse", "callers first", show=False),
         Binding("g", "glue", "glue", show=False),
         Binding("R", "recursion", "fold recursion", show=False),
+        Binding("A", "plumbing", "dim the event loop", show=False),
+        Binding("w", "ask('callers')", "callers and callees", show=False),
+        Binding("a", "ask('source')", "source and lines", show=False),
         Binding("y", "copy_name", "copy name", show=False),
     ]
     KEYS_HELP: ClassVar[list[Help]] = [
@@ -105,6 +111,9 @@ class Flamegraph(LineWidget):
         ("c", "callers first: functions that ran first, then their callers"),
         ("g", "show or fold the interpreter's own frames"),
         ("R", "show or fold recursion"),
+        ("A", "dim what starts threads and turns the event loop"),
+        ("w", "who calls it, what it calls: callers and callees"),
+        ("a", "its source with samples per line, its instructions"),
         ("y", "copy the function's name"),
     ]
 
@@ -119,6 +128,7 @@ class Flamegraph(LineWidget):
         self.flame = False
         """Root at the bottom."""
         self.hovered: int | None = None
+        self.plumbing_dimmed = False
         self._palette: Palette | None = None
         self._rows: dict[int, Strip] = {}
         self._looks: dict[int, Look] = {}
@@ -266,7 +276,9 @@ class Flamegraph(LineWidget):
         if state.matches(frame):
             return self._component_look("flame--match")
         above = state.tree.depth[node] < state.tree.depth[state.zoom]
-        mood = "faded" if above or state.pattern is not None else ""
+        faded = above or state.pattern is not None
+        faded = faded or (self.plumbing_dimmed and is_plumbing(frame))
+        mood = "faded" if faded else ""
         return self.palette.look(frame, mood)
 
     def _component_look(self, component: str) -> Look:
@@ -365,6 +377,8 @@ class Flamegraph(LineWidget):
         modes.append("glue folded" if options.fold_glue else "glue shown")
         if options.fold_recursion:
             modes.append("recursion folded")
+        if self.plumbing_dimmed:
+            modes.append("event loop dimmed")
         if self.state.zoom:
             modes.append("zoomed, esc goes back")
         if self.state.layout.pruned:
@@ -466,17 +480,34 @@ class Flamegraph(LineWidget):
     def action_reverse(self) -> None:
         """Functions that ran first and their callers below, or the usual way again."""
         o = self.state.options
-        self._set_options(TreeOptions(not o.inverted, o.fold_glue, o.fold_recursion))
+        self._set_options(replace(o, inverted=not o.inverted))
 
     def action_glue(self) -> None:
         """Show or fold the interpreter's own frames."""
         o = self.state.options
-        self._set_options(TreeOptions(o.inverted, not o.fold_glue, o.fold_recursion))
+        self._set_options(replace(o, fold_glue=not o.fold_glue))
 
     def action_recursion(self) -> None:
         """Show or fold recursion."""
         o = self.state.options
-        self._set_options(TreeOptions(o.inverted, o.fold_glue, not o.fold_recursion))
+        self._set_options(replace(o, fold_recursion=not o.fold_recursion))
+
+    def hide(self, pattern: re.Pattern[str] | None) -> None:
+        """Leave out frames that match; their own weight counts for their callers."""
+        if pattern != self.state.options.hidden:
+            self._set_options(replace(self.state.options, hidden=pattern))
+
+    def action_plumbing(self) -> None:
+        """Dim what starts threads and turns the event loop, or no longer."""
+        self.plumbing_dimmed = not self.plumbing_dimmed
+        self._forget()
+        self.redraw()
+
+    def action_ask(self, view: View) -> None:
+        """Callers and callees, or the source, of the selected function."""
+        frame = self.state.tree.frame(self.state.selected)
+        if frame.kind is not Kind.GROUP:
+            self.post_message(FunctionAsked(frame, view))
 
     def action_copy_name(self) -> None:
         """Copy the selected function's name to the clipboard (OSC 52)."""

@@ -21,6 +21,7 @@ from kvtop.widgets.flamegraph import Flamegraph
 from kvtop.widgets.help import HelpScreen
 from kvtop.widgets.key_bar import KeyBar, KeyHint
 from kvtop.widgets.prompt import Pattern, PromptScreen
+from kvtop.widgets.samples import Samples, keep_matching
 from kvtop.widgets.scope_text import length, remarks
 
 Source = Callable[[float, GroupKey | None], Groups]
@@ -41,6 +42,8 @@ _HINTS = (
     KeyHint("space", "freeze", "screen.freeze"),
     KeyHint("[ ]", "window", "screen.window(1)", 1),
     KeyHint("t", "group", "screen.group", 1),
+    KeyHint("w", "callers", "screen.flame('ask(\"callers\")')", 2),
+    KeyHint("a", "source", "screen.flame('ask(\"source\")')", 2),
     KeyHint("s", "save SVG", "screen.save"),
     KeyHint("i", "upside down", "screen.flame('invert')", 4),
     KeyHint("c", "callers first", "screen.flame('reverse')", 2),
@@ -66,6 +69,8 @@ class FlamegraphScreen(Screen[None]):
         Binding("right_square_bracket", "window(1)", "longer window", key_display="]"),
         Binding("t", "group", "group by"),
         Binding("s", "save", "save SVG"),
+        Binding("F", "only", "only stacks that match"),
+        Binding("X", "hide", "hide frames that match"),
         Binding("question_mark", "help", "help", key_display="?"),
         # Keys of the main screen that must not reach it from here.
         Binding("k", "flame('move_up')", "up", show=False),
@@ -80,9 +85,11 @@ class FlamegraphScreen(Screen[None]):
         ("space", "freeze, or follow the newest samples again"),
         ("[ ]", "shorter or longer window"),
         ("t", "group by target, role, thread, process, or not at all"),
+        ("F", "only stacks in which a frame matches a regex"),
+        ("X", "hide frames that match a regex; their callees stay"),
         ("s", "save as interactive SVG"),
         ("S", "save perf.data, perf.unfold, perf.folded, perf.svg"),
-        ("esc", "end the search, zoom out, then back to the main screen"),
+        ("esc", "end the search, the filters, zoom out, then back to the main screen"),
         ("f q", "back to the main screen at once"),
     ]
     DEFAULT_CSS = """
@@ -109,6 +116,8 @@ class FlamegraphScreen(Screen[None]):
         self.label = label
         self.live = live and self.scope.range is None
         self.grouping: GroupKey | None = None
+        self.only: Pattern | None = None
+        """Stacks without a frame that matches are left out."""
         self._save = save
         self._source = source or self._ring
         self._frozen_at = until if self.scope.range is None else self.scope.range.last
@@ -139,7 +148,26 @@ class FlamegraphScreen(Screen[None]):
 
     def counts(self) -> dict[int, int]:
         """Stack id -> samples of what is shown, whatever it is grouped by."""
-        return dict(self._source(self.window, None)[""])
+        return dict(self._groups(None)[""])
+
+    def _groups(self, grouping: GroupKey | None) -> Groups:
+        """The folds, without the stacks that are left out."""
+        groups = self._source(self.window, grouping)
+        if self.only is None:
+            return groups
+        return keep_matching(groups, self.store.table, self.only)
+
+    def samples(self) -> Samples:
+        """What is shown, for other views of it."""
+        return Samples(
+            self.counts,
+            lambda: self.flamegraph.caption,
+            lambda: self._seen,
+            lambda: self.scope.bounds(self.until),
+            self.label,
+            self.live,
+            self.flamegraph.unit,
+        )
 
     @property
     def window(self) -> float:
@@ -165,7 +193,7 @@ class FlamegraphScreen(Screen[None]):
 
     def _load(self) -> None:
         self._seen = self.store.ring.revision
-        groups = self._source(self.window, self.grouping)
+        groups = self._groups(self.grouping)
         weight = sum(sum(counts.values()) for counts in groups.values())
         self.flamegraph.set_groups(groups, self.store.table, self._caption(weight))
         if self.live:
@@ -183,6 +211,10 @@ class FlamegraphScreen(Screen[None]):
         parts.append("all targets" if self.label is None else self.label)
         if self.grouping is not None:
             parts.append(f"by {self.grouping.value}")
+        if self.only is not None:
+            parts.append(f"only /{self.only.pattern}/")
+        if (hidden := self.flamegraph.state.options.hidden) is not None:
+            parts.append(f"without /{hidden.pattern}/")
         if not self.live and self.scope.range is None:
             until = self._frozen_at
             at = "" if until is None else f" at {clock(self.store.wall(until))}"
@@ -205,10 +237,12 @@ class FlamegraphScreen(Screen[None]):
     # Keys
 
     def action_back(self) -> None:
-        """End the search, zoom out, or close the screen: the first of these that is there."""
+        """End search or filters, zoom out, or close the screen: the first that is there."""
         graph = self.flamegraph
         if graph.state.pattern is not None:
             graph.search(None)
+        elif self.only is not None or graph.state.options.hidden is not None:
+            self._set_filters(None, None)
         else:
             graph.action_zoom_out()
 
@@ -259,6 +293,30 @@ class FlamegraphScreen(Screen[None]):
                 graph.action_match(1)
 
         self.app.push_screen(PromptScreen("Search", first, changed), done)
+
+    def _set_filters(self, only: Pattern | None, hidden: Pattern | None) -> None:
+        self.only = only
+        self.flamegraph.hide(hidden)
+        self._load()
+
+    def action_only(self) -> None:
+        """Type a regex: only stacks with a frame that matches stay."""
+        first = self.only.pattern if self.only is not None else ""
+
+        def changed(pattern: Pattern | None) -> None:
+            self._set_filters(pattern, self.flamegraph.state.options.hidden)
+
+        self.app.push_screen(PromptScreen("Only stacks with", first, changed))
+
+    def action_hide(self) -> None:
+        """Type a regex: frames that match are left out, their callees stay."""
+        hidden = self.flamegraph.state.options.hidden
+
+        def changed(pattern: Pattern | None) -> None:
+            self._set_filters(self.only, pattern)
+
+        first = hidden.pattern if hidden is not None else ""
+        self.app.push_screen(PromptScreen("Hide frames", first, changed))
 
     def action_save(self) -> None:
         """Save through the application."""

@@ -17,6 +17,7 @@ from kvtop.store import Store
 from kvtop.widgets.base import Help
 from kvtop.widgets.figures import count, percent
 from kvtop.widgets.hot_counts import HotCounts
+from kvtop.widgets.samples import FunctionAsked, Samples, View
 from kvtop.widgets.scope_text import length, remarks
 from kvtop.widgets.table import Cell, Column, LiveTable, Row
 
@@ -71,9 +72,14 @@ class HotSymbolsPane(LiveTable[Hotspot]):
         Column("symbol", "symbol", 22, 0, right=False, grow=3, middle=True, descending=False),
         Column("object", "object", 12, 4, right=False, grow=1, middle=True, descending=False),
     )
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("g", "toggle_glue", "glue", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("g", "toggle_glue", "glue", show=False),
+        Binding("a", "ask('source')", "source", show=False),
+    ]
     KEYS_HELP: ClassVar[list[Help]] = [
         *LiveTable.KEYS_HELP,
+        ("enter", "callers and callees of the function"),
+        ("a", "its source with samples per line, its instructions"),
         ("g", "count interpreter glue for its caller, or by itself"),
     ]
 
@@ -116,6 +122,32 @@ class HotSymbolsPane(LiveTable[Hotspot]):
         self.fold_glue = not self.fold_glue
         self._counts = HotCounts(self.store.table, self.fold_glue)
         self._recount()
+
+    def action_choose(self) -> None:
+        """Enter or a double click: callers and callees."""
+        self.action_ask("callers")
+
+    def action_ask(self, view: View) -> None:
+        """Look closely at the function under the cursor."""
+        spot = next((s for s in self.shown if self.identity(s) == self.selected), None)
+        if spot is not None:
+            self.post_message(FunctionAsked(spot.frame, view))
+
+    def samples(self, live: bool) -> Samples:
+        """What is counted, for other views of it."""
+
+        def caption() -> str:
+            whose = "all targets" if self.label is None else self.label
+            return f"{length(self.scope, self.store.ring.last_time)} · {safe_text(whose)}"
+
+        return Samples(
+            self.counts,
+            caption,
+            self.data_revision,
+            lambda: self.scope.bounds(self.store.ring.last_time),
+            self.label,
+            live and self.scope.range is None,
+        )
 
     def _recount(self) -> None:
         self.update_data()

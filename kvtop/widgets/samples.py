@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -9,6 +10,9 @@ from typing import Literal
 from textual.message import Message
 
 from kvtop.profile.frames import Frame
+from kvtop.profile.ring import matching_stacks
+from kvtop.profile.stacks import StackTable
+from kvtop.widgets.flame_state import Groups
 
 View = Literal["callers", "source"]
 Bounds = tuple[float | None, float | None]
@@ -40,3 +44,13 @@ class FunctionAsked(Message):
         super().__init__()
         self.frame = frame
         self.view = view
+
+
+def keep_matching(groups: Groups, table: StackTable, pattern: re.Pattern[str]) -> Groups:
+    """The groups without the stacks in which no symbol matches, and without groups of none."""
+    kept = {}
+    for name, counts in groups.items():
+        matching = matching_stacks(table, dict(counts), pattern)
+        if matching or not name:
+            kept[name] = {stack: n for stack, n in counts.items() if stack in matching}
+    return kept
