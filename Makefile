@@ -34,6 +34,7 @@ torture: .venv/run.stamp
 	@scripts/system-packages.sh run
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --editable .
+	@$(BIN)/python -m compileall -q kvtop  # or the first start would wait for it
 	@touch $@
 
 .venv/test.stamp: pyproject.toml .venv/run.stamp
