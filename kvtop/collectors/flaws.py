@@ -71,6 +71,8 @@ class FlawCounts:
 
 def _explain(kind: FlawKind, culprit: str, call_graph: str, jit_dumps: bool) -> tuple[str, str]:
     """Cause and remedy."""
+    if culprit == _NO_STACK:
+        return "perf gave no stack", "give kvtop more rights: start it with sudo"
     frame_pointers = call_graph.startswith("fp")
     if kind is FlawKind.BROKEN:
         return _explain_broken(culprit, frame_pointers, jit_dumps)
@@ -94,8 +96,6 @@ def _explain(kind: FlawKind, culprit: str, call_graph: str, jit_dumps: bool) -> 
 
 
 def _explain_broken(culprit: str, frame_pointers: bool, jit_dumps: bool) -> tuple[str, str]:
-    if culprit == _NO_STACK:
-        return "perf gave no stack", "give kvtop more rights: start it with sudo"
     if culprit.startswith("[kernel"):
         return "the stack was left between kernel and program", "none is known"
     if frame_pointers:

@@ -1,0 +1,83 @@
+"""What stacks lack: counted by culprit, with cause and remedy, through the parser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kvtop.collectors import flaws
+from kvtop.collectors.perf_script import ScriptParser
+from kvtop.events import Flaw, FlawKind
+from kvtop.profile.stacks import StackTable
+
+
+def found(frames: list[str], call_graph: str = "fp", jit_dumps: bool = False) -> list[Flaw]:
+    """The flaws of one stack, leaf first."""
+    parser = ScriptParser(StackTable())
+    lines = "".join(f"\t{frame}\n" for frame in frames)
+    assert len(parser.feed(f"a 1/1 1.0:  5 cycles: \n{lines}\n".encode())) == 1
+    return list(parser.flaws.explained(call_graph, jit_dumps))
+
+
+def test_a_whole_stack_with_names_lacks_nothing() -> None:
+    assert found(["1 f (/bin/x)", "2 _start (/bin/x)"]) == []
+
+
+@pytest.mark.parametrize(
+    ("leaf", "culprit", "cause", "remedy"),
+    [
+        ("71d9d [unknown] (/usr/bin/x)", "x", "x is stripped of symbols", "debug symbols"),
+        ("7f2a [unknown] (/tmp/perf-77.map)", "perf-77.map", "at run time", "--perf-basic-prof"),
+        ("7f2a [unknown] (//anon)", "anon", "at run time", "perf-map-agent"),
+        ("7f2a [unknown] ([heap])", "[heap]", "at run time", "python -X perf"),
+        ("7f2a [unknown] (/bin/x (deleted))", "x (deleted)", "x was replaced", "restart"),
+        ("7f2a [unknown] ([unknown])", "[unknown]", "outside of every mapped file", "dwarf"),
+        ("ffffffff81000000 [unknown] ([unknown])", "[kernel]", "kernel", "sudo sysctl kernel."),
+        (
+            "ffffffff81000000 [unknown] ([kernel.kallsyms])",
+            "[kernel.kallsyms]",
+            "kernel",
+            "sudo sysctl kernel.",
+        ),
+    ],
+)
+def test_why_a_name_is_missing(leaf: str, culprit: str, cause: str, remedy: str) -> None:
+    (flaw,) = found([leaf, "2 _start (/bin/x)"])
+    assert (flaw.kind, flaw.object, flaw.samples) == (FlawKind.UNRESOLVED, culprit, 1)
+    assert cause in flaw.cause and remedy in flaw.remedy
+
+
+def test_why_a_stack_is_cut_off() -> None:
+    cut = ["1 write (/lib/libc.so.6)", "2 work (/bin/x)", "7fff [unknown] ([unknown])"]
+    (flaw,) = found(cut)
+    assert (flaw.kind, flaw.object) == (FlawKind.BROKEN, "x")
+    assert flaw.cause == "x keeps no frame pointers" and "dwarf" in flaw.remedy
+    (flaw,) = found(cut, "dwarf")
+    assert "unwind tables" in flaw.cause and "--call-graph fp" in flaw.remedy
+    (flaw,) = found(cut, "dwarf", True)
+    assert "buffer" in flaw.cause and "fflush" in flaw.remedy
+    broken, unresolved = found([])
+    assert broken.cause == unresolved.cause == "perf gave no stack"
+
+
+def test_hidden_kernel_names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    setting = tmp_path / "kptr_restrict"
+    monkeypatch.setattr(flaws, "_KPTR_RESTRICT", setting)
+    leaf = "ffffffff81000000 [unknown] ([unknown])"
+    for value, remedy in (("2\n", "kernel.kptr_restrict=0"), ("0\n", "perf_event_paranoid=1")):
+        setting.write_text(value)
+        (flaw,) = found([leaf, "2 _start (/bin/x)"])
+        assert remedy in flaw.remedy
+
+
+def test_counts_add_up_and_are_bounded() -> None:
+    parser = ScriptParser(StackTable())
+    for number in range(300):
+        for _ in range(2):
+            text = f"a 1/1 1.0:  5 cycles: \n\t 1 [unknown] (/bin/x{number})\n\n"
+            parser.feed(text.encode())
+    shown = parser.flaws.explained("fp")
+    assert parser.broken == parser.unresolved == 600
+    assert sum(f.samples for f in shown) == 1200
+    assert len(shown) < 100
