@@ -6,6 +6,7 @@ so a reported value is off by at most 1.5 % (the idea of DDSketch, Masson et al.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from math import ceil, exp, log, sqrt
 
@@ -75,3 +76,34 @@ class Histogram:
         result.count = sum(result.buckets.values())
         result.total, result.maximum = float(total), float(maximum)
         return result
+
+
+class RecentTimes:
+    """Durations of the last 5 to 10 seconds, in two histograms that take turns."""
+
+    def __init__(self, span: float = 5.0) -> None:
+        self._span = span
+        self._current = Histogram()
+        self._previous = Histogram()
+        self._since = time.monotonic()
+
+    def add(self, seconds: float) -> None:
+        """Count one duration."""
+        self._turn()
+        self._current.add(seconds)
+
+    def merged(self) -> Histogram:
+        """Both histograms in one."""
+        self._turn()
+        result = Histogram()
+        result.merge(self._previous)
+        result.merge(self._current)
+        return result
+
+    def _turn(self) -> None:
+        now = time.monotonic()
+        if now - self._since >= self._span:
+            stale = now - self._since >= 2 * self._span
+            self._previous = Histogram() if stale else self._current
+            self._current = Histogram()
+            self._since = now

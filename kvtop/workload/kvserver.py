@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from kvtop.workload.disk import Disk, Outcomes
 from kvtop.workload.entries import EntryCodec
-from kvtop.workload.histogram import Histogram
 from kvtop.workload.identity import Identity, remember
 from kvtop.workload.peers import Address, Peers
 from kvtop.workload.pending import (
@@ -28,15 +26,7 @@ from kvtop.workload.pending import (
     Respond,
     not_leader,
 )
-from kvtop.workload.persister import (
-    DiskFailed,
-    Durable,
-    LogWrite,
-    Persister,
-    Report,
-    SnapshotSaved,
-    log_failed,
-)
+from kvtop.workload.persister import Persister, SnapshotSaved
 from kvtop.workload.raft.core import Config, Raft, bootstrap
 from kvtop.workload.raft.types import (
     ConfigChange,
@@ -53,16 +43,9 @@ from kvtop.workload.raft_messages import MessageCodec
 from kvtop.workload.rpc.kv_pb2 import OK, OVERLOADED, UNAVAILABLE, Command, Result
 from kvtop.workload.statemachine import StateMachine
 from kvtop.workload.wal import SEGMENT_SIZE
-from kvtop.workload.wal_records import entries_record, hard_state_record, truncate_record
 
 MAX_PENDING = 50_000
 """Writes, and reads, that may wait; more are refused as OVERLOADED."""
-SMALL_WRITE = 4
-"""Entries up to which the loop itself writes and syncs: a change of threads would cost more."""
-QUICK_SYNC = 0.01
-"""Seconds; after a slower sync the loop leaves the disk to the thread for a while."""
-SLOW_DISK_PAUSE = 1.0
-"""Seconds of that while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +88,7 @@ class KvServer:
         """Whether this node leads and has committed an entry of its term."""
         self.elections = 0
         self.leader_changes = 0
-        self.sync_times = _RecentTimes()
-        self.syncs = 0
-        self.wal_bytes = 0
         self.requests = 0
-        self.snapshot_running = False
         self.machine = StateMachine()
         self.persister = Persister(options.directory, options.segment_size)
         self._loop = asyncio.get_running_loop()
@@ -119,20 +98,17 @@ class KvServer:
         self.writes = PendingWrites()
         self.reads = PendingReads()
         self._proposals: list[tuple[bytes, Command, Respond]] = []
-        self._unsynced: deque[tuple[int, tuple[Message, ...]]] = deque()
         self._drain_scheduled = False
-        self._held: LogWrite | None = None
-        """A small write that the loop does itself in its next turn."""
-        self._disk_quick_from = 0.0
         self._ticking: asyncio.TimerHandle | None = None
         self._next_tick = 0.0
         self.raft = self._recover()
-        self._bytes_since_snapshot = 0
+        outcomes = Outcomes(self._durable, self._send_all, self._snapshot_saved, self._fail)
+        self.disk = Disk(self.persister, self._codec, outcomes)
         self._soft_state = SoftState(Role.FOLLOWER, None, self.raft.term)
 
     def start(self) -> None:
         """Connect to the peers and let time pass."""
-        self.persister.start(self._report_from_thread)
+        self.disk.start()
         self.peers.start()
         self._next_tick = self._loop.time()
         if self.raft.term == 0:
@@ -147,8 +123,7 @@ class KvServer:
             self._ticking.cancel()
         self.on_change = lambda: None
         self._stop_serving("the node is stopping")
-        self._give_held_to_thread()
-        self.persister.stop()
+        self.disk.stop()
         await self.peers.close()
 
     # --- requests ------------------------------------------------------------------------------
@@ -193,12 +168,10 @@ class KvServer:
         """Save the state machine aside, unless that goes on already or nothing is new."""
         known = self.persister.snapshot.meta.index if self.persister.snapshot else 0
         applied = self.raft.applied_index
-        if self.snapshot_running or self.failure or applied <= known:
+        if self.disk.saving_snapshot or self.failure or applied <= known:
             return
-        self.snapshot_running = True
-        self._bytes_since_snapshot = 0
         meta = self.raft.snapshot_meta(applied)
-        self.persister.save_snapshot(meta, self.machine.snapshot_pieces())
+        self.disk.save_snapshot(meta, self.machine.snapshot_pieces())
 
     def _refuse(self, waiting: int, respond: Respond) -> bool:
         if self.failure:
@@ -274,12 +247,9 @@ class KvServer:
             self.machine = StateMachine.from_snapshot(ready.snapshot.data)
             self.raft.applied(ready.snapshot.meta.index)
         if ready.must_sync:
-            self._store(ready)
+            self.disk.store(ready)
         elif ready.messages_after_sync:
-            if self._unsynced:
-                self._unsynced.append((self._unsynced[-1][0], ready.messages_after_sync))
-            else:
-                self._send_all(ready.messages_after_sync)
+            self.disk.send_after(ready.messages_after_sync)
         if ready.committed:
             self._apply_committed(ready.committed)
         for state in ready.reads:
@@ -287,52 +257,6 @@ class KvServer:
         self.reads.serve(self.raft.applied_index)
         if ready.soft_state is not None:
             self._role_changed(ready.soft_state)
-
-    def _store(self, ready: Ready) -> None:
-        """Hand to the disk what the Ready makes durable."""
-        records = []
-        last = 0
-        if ready.hard_state is not None:
-            records.append(hard_state_record(ready.hard_state))
-        if ready.truncate_from is not None:
-            records.append(truncate_record(ready.truncate_from))
-        if ready.entries:
-            first, last = ready.entries[0].index, ready.entries[-1].index
-            packed = self._codec.pack(ready.entries)
-            records.append(entries_record(first, len(ready.entries), packed))
-        self._give_held_to_thread()
-        write = LogWrite(ready.number, b"".join(records), last, ready.hard_state, ready.snapshot)
-        small = len(ready.entries) <= SMALL_WRITE and ready.snapshot is None
-        idle = not self._unsynced and self._loop.time() >= self._disk_quick_from
-        self._unsynced.append((ready.number, ready.messages_after_sync))
-        if small and idle:
-            # In the next turn: by then this one's messages are on their way.
-            self._held = write
-            self._loop.call_soon(self._write_held)
-        else:
-            self.persister.write(write)
-
-    def _give_held_to_thread(self) -> None:
-        if self._held is not None:
-            self.persister.write(self._held)
-            self._held = None
-
-    def _write_held(self) -> None:
-        """Write and sync in the loop, unless the write went to the thread meanwhile."""
-        write, self._held = self._held, None
-        if write is None or self.failure:
-            return
-        try:
-            durable = self.persister.write_now(write)
-        except OSError as error:
-            self._fail(log_failed(error))
-            return
-        if durable is None:
-            self.persister.write(write)
-            return
-        if durable.seconds > QUICK_SYNC:
-            self._disk_quick_from = self._loop.time() + SLOW_DISK_PAUSE
-        self._synced(durable)
 
     def _apply_committed(self, entries: tuple[Entry, ...]) -> None:
         machine = self.machine
@@ -355,14 +279,12 @@ class KvServer:
 
     def _is_snapshot_due(self) -> bool:
         snapshot = self.persister.snapshot
-        if snapshot is not None and self._bytes_since_snapshot < snapshot.size:
+        written = self.disk.bytes_since_snapshot
+        if snapshot is not None and written < snapshot.size:
             # A snapshot never costs more than the log that led to it.
             return False
         behind = self.raft.applied_index - (snapshot.meta.index if snapshot else 0)
-        return (
-            behind >= self.options.snapshot_entries
-            or self._bytes_since_snapshot >= self.options.snapshot_bytes
-        )
+        return behind >= self.options.snapshot_entries or written >= self.options.snapshot_bytes
 
     def _send_all(self, messages: tuple[Message, ...]) -> None:
         for message in messages:
@@ -389,32 +311,12 @@ class KvServer:
 
     # --- the disk ------------------------------------------------------------------------------
 
-    def _report_from_thread(self, report: Report) -> None:
-        try:
-            self._loop.call_soon_threadsafe(self._disk_reported, report)
-        except RuntimeError:
-            pass  # the loop has ended; nobody waits for this any more
-
-    def _disk_reported(self, report: Report) -> None:
-        if isinstance(report, Durable):
-            self._synced(report)
-        elif isinstance(report, SnapshotSaved):
-            self.snapshot_running = False
-            self.raft.compact(report.file.meta, report.file.size)
-        elif isinstance(report, DiskFailed):
-            self._fail(report.text)
-
-    def _synced(self, report: Durable) -> None:
-        self.sync_times.add(report.seconds)
-        self.syncs += 1
-        self.wal_bytes += report.size
-        self._bytes_since_snapshot += report.size
-        if self.failure:
-            return
-        self.raft.persisted(report.number)
-        while self._unsynced and self._unsynced[0][0] <= report.number:
-            self._send_all(self._unsynced.popleft()[1])
+    def _durable(self, number: int) -> None:
+        self.raft.persisted(number)
         self._schedule_drain()
+
+    def _snapshot_saved(self, report: SnapshotSaved) -> None:
+        self.raft.compact(report.file.meta, report.file.size)
 
     def _fail(self, text: str) -> None:
         """Stop serving for good: what is on disk is no longer known."""
@@ -424,6 +326,7 @@ class KvServer:
     def _stop_serving(self, text: str) -> None:
         self.failure = self.failure or text
         self.serving = False
+        self.disk.give_up()
         unavailable = Result(status=UNAVAILABLE, message=text).SerializeToString()
         for _, _, respond in self._proposals:
             respond(unavailable)
@@ -464,37 +367,6 @@ class KvServer:
             return file.read(offset, size)
         except OSError:
             return None
-
-
-class _RecentTimes:
-    """Durations of the last 5 to 10 seconds, in two histograms that take turns."""
-
-    def __init__(self, span: float = 5.0) -> None:
-        self._span = span
-        self._current = Histogram()
-        self._previous = Histogram()
-        self._since = time.monotonic()
-
-    def add(self, seconds: float) -> None:
-        """Count one duration."""
-        self._turn()
-        self._current.add(seconds)
-
-    def merged(self) -> Histogram:
-        """Both histograms in one."""
-        self._turn()
-        result = Histogram()
-        result.merge(self._previous)
-        result.merge(self._current)
-        return result
-
-    def _turn(self) -> None:
-        now = time.monotonic()
-        if now - self._since >= self._span:
-            stale = now - self._since >= 2 * self._span
-            self._previous = Histogram() if stale else self._current
-            self._current = Histogram()
-            self._since = now
 
 
 _OK = Result(status=OK).SerializeToString()

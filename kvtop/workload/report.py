@@ -19,7 +19,7 @@ def node_name(node: int) -> str:
 def build_report(server: KvServer, provider: Provider, started: float) -> NodeReport:
     """The report of this moment."""
     raft, options, persister = server.raft, server.options, server.persister
-    times = server.sync_times.merged()
+    times = server.disk.times.merged()
     snapshot = persister.snapshot
     config = raft.configuration
     learner = options.id in config.learners and raft.role is Role.FOLLOWER
@@ -43,11 +43,11 @@ def build_report(server: KvServer, provider: Provider, started: float) -> NodeRe
         sessions=server.machine.sessions,
         elections=server.elections,
         leader_changes=server.leader_changes,
-        fdatasyncs=server.syncs,
+        fdatasyncs=server.disk.syncs,
         fdatasync_p50=times.quantile(0.5),
         fdatasync_p99=times.quantile(0.99),
         fdatasync_max=times.maximum if times.count else None,
-        wal_bytes=server.wal_bytes,
+        wal_bytes=server.disk.bytes_written,
         wal_segments=persister.segment_count,
         queued_writes=len(server.writes),
         queued_reads=server.reads.count,
@@ -56,7 +56,7 @@ def build_report(server: KvServer, provider: Provider, started: float) -> NodeRe
         requests=server.requests,
         snapshot_index=snapshot.meta.index if snapshot else None,
         snapshot_size=snapshot.size if snapshot else None,
-        snapshot_running=server.snapshot_running,
+        snapshot_running=server.disk.saving_snapshot,
         uptime=time.monotonic() - started,
         failure=server.failure,
     )
