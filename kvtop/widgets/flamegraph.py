@@ -149,9 +149,12 @@ class Flamegraph(LineWidget):
         moved = self.state.set_groups(groups)
         if self.state.tree.epoch != epoch:
             self.hovered = None
+        before = self.caption
         self._say(caption)
         if moved:
             self._changed()
+        elif caption != before:
+            self.redraw()
 
     def _say(self, caption: str) -> None:
         self.caption = caption
