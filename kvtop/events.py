@@ -85,6 +85,8 @@ class FlawKind(StrEnum):
     """It does not reach its thread's start."""
     UNRESOLVED = "unresolved"
     """Its leaf has no name."""
+    LOST = "lost"
+    """It never came: the kernel had no room for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ _KPTR_RESTRICT = Path("/proc/sys/kernel/kptr_restrict")
 _MOST_KINDS = 64
 _REST = "others"
 _DWARF = "try --call-graph dwarf"
+_LOST = "perf's buffers ran over", "try a lower --frequency, or --call-graph fp"
 
 
 def flaws_of(table: StackTable, stack: int) -> tuple[FlawKey, ...] | None:
@@ -58,15 +59,21 @@ class FlawCounts:
         """Samples with a flaw of a kind."""
         return sum(count for (k, _), count in self._counts.items() if k is kind)
 
-    def explained(self, call_graph: str, jit_dumps: bool = False) -> tuple[Flaw, ...]:
+    def explained(
+        self, call_graph: str, jit_dumps: bool = False, lost: int = 0
+    ) -> tuple[Flaw, ...]:
         """Every flaw with cause and remedy, the most frequent first.
 
         ``jit_dumps``: whether a target writes the names of its compiled functions to a dump.
+        ``lost``: samples that perf said it had no room for.
         """
-        return tuple(
+        found = [
             Flaw(kind, culprit, samples, *_explain(kind, culprit, call_graph, jit_dumps))
-            for (kind, culprit), samples in self._counts.most_common()
-        )
+            for (kind, culprit), samples in self._counts.items()
+        ]
+        if lost:
+            found.append(Flaw(FlawKind.LOST, "perf", lost, *_LOST))
+        return tuple(sorted(found, key=lambda flaw: -flaw.samples))
 
 
 def _explain(kind: FlawKind, culprit: str, call_graph: str, jit_dumps: bool) -> tuple[str, str]:

@@ -27,6 +27,7 @@ from kvtop.collectors.vdso import VDSO, VdsoFile
 from kvtop.events import (
     CollectorStatus,
     Emit,
+    Flaw,
     FlawKind,
     Health,
     Marker,
@@ -216,10 +217,16 @@ class PerfRecord:
                     event,
                     self.options.frequency,
                     self._call_graph,
-                    parser.flaws.explained(self._call_graph, bool(stream.dumps.pids)),
+                    self._flaws(),
                 )
             )
             self._judge(emit)
+
+    def _flaws(self) -> tuple[Flaw, ...]:
+        stream = self._stream
+        jit_dumps = stream is not None and bool(stream.dumps.pids)
+        lost = self._lost_before + (stream.lost if stream is not None else 0)
+        return self._parser.flaws.explained(self._call_graph, jit_dumps, lost)
 
     def _judge(self, emit: Emit) -> None:
         """Say so where most stacks of the last seconds do not reach their thread's start."""
@@ -239,9 +246,7 @@ class PerfRecord:
 
     def _why_broken(self) -> str:
         """One sentence about the object that breaks the most stacks."""
-        jit_dumps = self._stream is not None and bool(self._stream.dumps.pids)
-        flaws = self._parser.flaws.explained(self._call_graph, jit_dumps)
-        worst = next(flaw for flaw in flaws if flaw.kind is FlawKind.BROKEN)
+        worst = next(flaw for flaw in self._flaws() if flaw.kind is FlawKind.BROKEN)
         return f"Most stacks are cut off: {worst.cause}; {worst.remedy}."
 
     def _report(self, emit: Emit, health: Health, reason: str = "") -> None:

@@ -3,30 +3,39 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from textual.strip import Strip
 
-from kvtop.events import Health, PipelineStats
+from kvtop.events import Flaw, FlawKind, Health, PipelineStats
 from kvtop.profile.text import safe_text
 from kvtop.store import Store
 from kvtop.widgets.base import Pane
 from kvtop.widgets.figures import count, percent
+from kvtop.widgets.help import HelpScreen
 from kvtop.widgets.line import Piece, width_of
 
 _RECENT = 30.0
 """Seconds over which the shares of broken and unresolved stacks are taken."""
+_SERIOUS = 5.0
+"""From this percentage on a flaw is marked, and its cause and remedy take the second line."""
+_GROUPS = {
+    FlawKind.LOST: "Lost samples",
+    FlawKind.BROKEN: "Broken stacks: they do not reach their thread's start",
+    FlawKind.UNRESOLVED: "Unresolved: the function that ran has no name",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A piece of the header: ``rank`` 0 stays longest."""
+    """A piece of the header: ``rank`` 0 stays longest, ``short`` replaces ``text`` before that."""
 
     rank: int
     label: str
     text: str
     style: str = ""
+    short: str = ""
 
     @property
     def width(self) -> int:
@@ -37,9 +46,16 @@ class Item:
 def shed(items: list[Item], width: int, gap: int = 3) -> list[Item]:
     """The items that fit beside each other, least important first to go."""
     kept = list(items)
-    while len(kept) > 1 and sum(i.width for i in kept) + gap * (len(kept) - 1) > width:
+    if not fits(kept, width, gap):
+        kept = [replace(i, text=i.short) if i.short else i for i in kept]
+    while len(kept) > 1 and not fits(kept, width, gap):
         kept.remove(max(reversed(kept), key=lambda i: i.rank))
     return kept
+
+
+def fits(items: list[Item], width: int, gap: int = 3) -> bool:
+    """Whether the items have room beside each other."""
+    return sum(i.width for i in items) + gap * (len(items) - 1) <= width
 
 
 def clip_words(text: str, width: int) -> str:
@@ -101,12 +117,43 @@ class RunHeader(Pane, can_focus=False):
 
     def _share(self, field: str) -> float | None:
         """Percentage of the last 30 seconds' samples, None without samples."""
+        samples = self._counted("samples")
+        return 100 * self._counted(field) / samples if samples > 0 else None
+
+    def _counted(self, field: str) -> int:
+        """How much a count grew in the last 30 seconds."""
         if not self._recent:
-            return None
+            return 0
         first, last = self._recent[0], self._recent[-1]
-        before = (first.samples, getattr(first, field)) if first is not last else (0, 0)
-        samples = last.samples - before[0]
-        return 100 * (getattr(last, field) - before[1]) / samples if samples > 0 else None
+        return int(getattr(last, field)) - (getattr(first, field) if first is not last else 0)
+
+    def flaws(self) -> list[tuple[float, Flaw]]:
+        """What the last 30 seconds' samples lack, by percentage of them, the worst first."""
+        samples = self._counted("samples")
+        if samples <= 0:
+            return []
+        first, last = self._recent[0], self._recent[-1]
+        before = {(f.kind, f.object): f.samples for f in first.flaws if first is not last}
+        shares = [
+            (100 * (f.samples - before.get((f.kind, f.object), 0)) / samples, f) for f in last.flaws
+        ]
+        return sorted((s for s in shares if s[0] > 0), key=lambda s: -s[0])
+
+    def stream_rows(self) -> list[tuple[str, str, str]]:
+        """The stream's state as (group, figure, text) rows: every flaw, its cause and remedy."""
+        group = f"The last {_RECENT:g} seconds"
+        rows = [(group, item.text, item.label or "") for item in (*self._stream(), self._own())]
+        for kind, title in _GROUPS.items():
+            rows += [
+                (title, f"{percent(share)}%", f"{f.cause}: {f.remedy}")
+                for share, f in self.flaws()
+                if f.kind is kind
+            ]
+        return [(g, safe_text(figure), safe_text(text)) for g, figure, text in rows]
+
+    def on_click(self) -> None:
+        """The whole of it."""
+        self.app.push_screen(HelpScreen(self.stream_rows(), "The sample stream"))
 
     def _stream(self) -> list[Item]:
         """Items about the sample stream; a sentence in place of figures that do not exist."""
@@ -124,18 +171,24 @@ class RunHeader(Pane, can_focus=False):
         return [
             Item(1, "samples/s", count(self.store.sample_rate.last)),
             Item(0, "LOST" if stats.lost else "lost", count(stats.lost), "bad" * bool(stats.lost)),
-            Item(2, "broken", f"{percent(broken)}%", "warn" if (broken or 0) > 5 else ""),
-            Item(4, "unresolved", f"{percent(unresolved)}%", "warn" * ((unresolved or 0) > 5)),
+            Item(2, "broken", f"{percent(broken)}%", "warn" * ((broken or 0) > _SERIOUS)),
+            Item(
+                3, "unresolved", f"{percent(unresolved)}%", "warn" * ((unresolved or 0) > _SERIOUS)
+            ),
         ]
 
     def _own(self) -> Item:
         own = self.store.own
         if own is None:
             return Item(2, "kvtop CPU", "–")
-        return Item(2, "kvtop CPU", f"{own.cpu_percent:.1f}% (perf {own.perf_cpu_percent:.1f}%)")
+        text = f"{own.cpu_percent:.1f}% (perf {own.perf_cpu_percent:.1f}%)"
+        return Item(2, "kvtop CPU", text, short=f"{own.cpu_percent:.1f}%")
+
+    def _title(self) -> Item:
+        return Item(1, "", f"kvtop · {safe_text(self.store.info.title)}", "title")
 
     def _first_line(self) -> list[Item]:
-        items = [Item(1, "", f"kvtop · {safe_text(self.store.info.title)}", "title")]
+        items = []
         if self.paused:
             items.append(Item(0, "", " PAUSED · space goes on ", "loud"))
         items += self._stream()
@@ -143,6 +196,14 @@ class RunHeader(Pane, can_focus=False):
         if self.store.info.readonly:
             items.append(Item(1, "", "READ-ONLY", "warn"))
         return items
+
+    def _remedy(self, width: int) -> list[Item]:
+        """The cause of the worst flaw and what helps, where it is serious."""
+        for share, flaw in self.flaws():
+            if share > _SERIOUS:
+                text = f"{flaw.kind} {percent(share)}%: {flaw.cause}; {flaw.remedy}"
+                return [Item(0, "", clip_words(safe_text(text, 300), width), "warn")]
+        return []
 
     def _second_line(self, width: int) -> list[Item]:
         info = self.store.info
@@ -152,27 +213,36 @@ class RunHeader(Pane, can_focus=False):
         else:
             python = Item(0, "", clip_words(frames, width), "warn")
         stats = self.store.pipeline
-        event = Item(1, "", "")
+        event = []
         if stats is not None:
             text = f"{safe_text(stats.event)} @ {stats.frequency} Hz · {stats.call_graph}"
-            event = Item(1, "", text)
+            event = [Item(1, "", text)]
         refresh = [] if self.interval is None else [Item(1, "every", f"{self.interval:g} s")]
         return [
-            event,
+            *self._remedy(width),
+            *event,
             *refresh,
             Item(3, "", safe_text(info.host)),
             Item(3, "Linux", safe_text(info.kernel)),
             Item(4, "perf", safe_text(info.perf_version) or "missing"),
             python,
-        ][stats is None :]
+        ]
 
     def draw(self, width: int, height: int) -> list[Strip]:
         first = self._first_line()
         if height == 1 and self.store.info.python_frames not in ("on", "off"):
             first.append(Item(3, "Python frames", "no", "warn"))
+        second = self._second_line(width)
+        # The figures of the stream stay; a title that has no room beside them goes below.
+        title = self._title()
+        titled = [title, *first]
+        if height == 1 or len(shed(titled, width)) == len(titled):
+            first = titled
+        else:
+            second.insert(0, title)
         lines = [self._item_line(first, width)]
         if height > 1:
-            lines.append(self._item_line(self._second_line(width), width, dim=True))
+            lines.append(self._item_line(second, width, dim=True))
         return lines
 
     def _item_line(self, items: list[Item], width: int, dim: bool = False) -> Strip:

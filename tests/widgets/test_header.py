@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from kvtop.events import CollectorStatus, Health, PipelineStats
+from kvtop.events import CollectorStatus, Flaw, FlawKind, Health, PipelineStats
 from kvtop.widgets.header import Item, RunHeader, clip_words, shed
+from kvtop.widgets.help import HelpScreen
 from tests.widgets.app import WidgetApp
 from tests.widgets.made_up import START, fill, make_store
 from tests.widgets.render import widget_text
@@ -91,3 +92,63 @@ async def test_without_perf_there_is_a_word_and_no_figure() -> None:
     text = await shown(RunHeader(store), 120)
     assert "no samples: perf does not work here" in text
     assert "samples/s" not in text
+
+
+def flawed(samples: int, broken: int, unresolved: int, second: float = 1.0) -> PipelineStats:
+    """A stream in which glibc breaks stacks and a stripped program has no names."""
+    flaws = (
+        Flaw(FlawKind.BROKEN, "libc", broken, "libc keeps no frame pointers", "try dwarf"),
+        Flaw(FlawKind.UNRESOLVED, "[x]", unresolved, "[x] is stripped", "install [its] symbols"),
+    )
+    time = START + second
+    return PipelineStats(
+        *(time, samples, 0, broken, unresolved, 0.1, "cycles", 99, "fp"), flaws=flaws
+    )
+
+
+async def test_cause_and_remedy_of_the_worst_flaw_are_read_without_a_key() -> None:
+    for broken, unresolved, told in (
+        (400, 20, "broken 40.0%: libc keeps no frame pointers; try dwarf"),
+        (60, 300, "unresolved 30.0%: [x] is stripped; install [its] symbols"),
+    ):
+        store = make_store()
+        store.apply(flawed(1000, broken, unresolved))
+        for width in (80, 120, 200):
+            assert told in await shown(RunHeader(store), width)
+    store = make_store()
+    store.apply(flawed(1000, 40, 20))
+    assert "frame pointers" not in await shown(RunHeader(store), 200)
+
+
+async def test_a_flaw_of_the_past_is_not_told_any_more() -> None:
+    store = make_store()
+    header = RunHeader(store)
+    async with WidgetApp(header).run_test(size=(120, 10)) as pilot:
+        for second in range(60):
+            store.apply(flawed(1000 * (second + 1), 500, 0, second))
+            header.refresh_data()
+        await pilot.pause()
+        assert "frame pointers" not in widget_text(header)
+        assert header.flaws() == []
+
+
+async def test_everything_about_the_stream_stays_at_eighty_columns() -> None:
+    text = await shown(RunHeader(fill(make_store(), 5)), 80)
+    for label in ("samples/s", "lost", "broken", "unresolved", "kvtop CPU", "3-node"):
+        assert label in text
+
+
+async def test_a_click_lists_every_flaw_with_its_remedy() -> None:
+    store = make_store()
+    store.apply(flawed(1000, 400, 20))
+    header = RunHeader(store)
+    async with WidgetApp(header).run_test(size=(120, 30)) as pilot:
+        await pilot.click(RunHeader)
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, HelpScreen)
+        rows = header.stream_rows()
+        assert ("2.0%", "[x] is stripped: install [its] symbols") in [row[1:] for row in rows]
+        assert ("40.0%", "libc keeps no frame pointers: try dwarf") in [row[1:] for row in rows]
+        assert ("40.0%", "broken") in [row[1:] for row in rows]
+        await pilot.press("escape")
+        assert not isinstance(pilot.app.screen, HelpScreen)
