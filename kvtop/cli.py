@@ -13,6 +13,7 @@ from kvtop import __version__
 from kvtop.config import UsageError, add_options, load
 
 COMMANDS = {
+    "flame": ("kvtop.flame", "convert a profile: SVG, folded, speedscope, pprof, Firefox"),
     "server": ("kvtop.workload.commands.server", "run nodes of the Raft store, without a screen"),
     "stress": ("kvtop.workload.commands.stress", "a fixed load, and how long it took"),
     "simple-stress": ("kvtop.workload.commands.simple_stress", "a load of the CPU alone"),

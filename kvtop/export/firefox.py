@@ -1,4 +1,4 @@
-"""Profiles for https://profiler.firefox.com, with the real times of the samples.
+"""Profiles for https://profiler.firefox.com, with the real times of the samples where known.
 
 The "processed" format, version 47; what its fields mean is in the types/profile.js of
 github.com/firefox-devtools/profiler. One Firefox thread per profiled thread.
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kvtop.profile.frames import Kind
+from kvtop.profile.preorder import Groups
 from kvtop.profile.ring import EVERYTHING, Filter, SampleRing
 from kvtop.profile.stacks import StackTable
 from kvtop.profile.text import safe_text
@@ -23,6 +24,8 @@ _CATEGORIES = {
     Kind.UNKNOWN: ("unknown", "purple"),
     Kind.GROUP: ("Other", "grey"),
 }
+_WEIGHTS = {"ms": "tracing-ms", "bytes": "bytes"}
+"""Unit -> weightType of the format; all others are shown as samples."""
 _LIBRARY = 1
 """resourceType of the format."""
 
@@ -48,11 +51,33 @@ def write_firefox(ring: SampleRing, meta: FirefoxMeta, filter: Filter = EVERYTHI
         if thread is None:
             thread = threads[key] = _Thread(ring.table)
         thread.add((sample.time - start) * 1000, sample.stack)
+    columns = [
+        thread.columns(safe_text(f"{label} {comm}"), pid, tid)
+        for (label, pid, tid, comm), thread in threads.items()
+    ]
+    return _document(columns, meta, (start or 0.0) + meta.wall_offset)
+
+
+def write_firefox_fold(groups: Groups, table: StackTable, meta: FirefoxMeta, unit: str) -> str:
+    """Folds as JSON text, a thread for each group: a fold knows no times, so there is one sample a
+    stack, with the stack's weight, and the times only number them."""
+    columns = []
+    for number, (name, counts) in enumerate(groups.items(), 1):
+        thread = _Thread(table)
+        for at, (stack, weight) in enumerate(counts.items()):
+            thread.add(at * meta.interval * 1000, stack, weight)
+        shown = safe_text(name or meta.product)
+        columns.append(thread.columns(f"{shown} (no times)", number, number, _WEIGHTS.get(unit)))
+    return _document(columns, meta, 0.0)
+
+
+def _document(threads: list[dict[str, Any]], meta: FirefoxMeta, start: float) -> str:
+    """The whole file; ``start`` is Unix time."""
     return json.dumps(
         {
             "meta": {
                 "interval": meta.interval * 1000,
-                "startTime": ((start or 0.0) + meta.wall_offset) * 1000,
+                "startTime": start * 1000,
                 "processType": 0,
                 "product": safe_text(meta.product),
                 "stackwalk": 1,
@@ -66,10 +91,7 @@ def write_firefox(ring: SampleRing, meta: FirefoxMeta, filter: Filter = EVERYTHI
                 ],
             },
             "libs": [],
-            "threads": [
-                thread.columns(safe_text(f"{label} {comm}"), pid, tid)
-                for (label, pid, tid, comm), thread in threads.items()
-            ],
+            "threads": threads,
         },
         separators=(",", ":"),
     )
@@ -87,9 +109,10 @@ class _Thread:
         self._ends: dict[int, int | None] = {}
         self._times: list[float] = []
         self._stacks: list[int | None] = []
+        self._weights: list[int] = []
 
-    def add(self, milliseconds: float, stack: int) -> None:
-        """Take one sample."""
+    def add(self, milliseconds: float, stack: int, weight: int | None = None) -> None:
+        """Take one sample; all have a weight, or none."""
         if stack not in self._ends:
             end: int | None = None
             for frame in self._table.frames(stack):
@@ -98,8 +121,12 @@ class _Thread:
             self._ends[stack] = end
         self._times.append(milliseconds)
         self._stacks.append(self._ends[stack])
+        if weight is not None:
+            self._weights.append(weight)
 
-    def columns(self, name: str, pid: int, tid: int) -> dict[str, Any]:
+    def columns(
+        self, name: str, pid: int, tid: int, weight_type: str | None = None
+    ) -> dict[str, Any]:
         """The thread as the format wants it: tables of columns."""
         functions, frames = self._functions()
         categories = frames["category"]
@@ -120,8 +147,8 @@ class _Thread:
                 "length": len(self._times),
                 "stack": self._stacks,
                 "time": self._times,
-                "weight": None,
-                "weightType": "samples",
+                "weight": self._weights or None,
+                "weightType": weight_type or "samples",
             },
             "stackTable": {
                 "length": size,

@@ -5,20 +5,22 @@
   const NS = "http://www.w3.org/2000/svg";
   const ROW = 18, PAD = 12, CHAR = 7.23, MIN_WIDTH = 0.4, BUTTON = 24;
   const KINDS = ["Python", "native", "kernel", "interpreter glue", "unknown", ""];
-  const GLUE = 3;
+  const GLUE = 3, GROUP = 5;
   const svg = document.documentElement.localName === "svg"
     ? document.documentElement : document.querySelector("svg.kvtop");
   const whole = svg === document.documentElement;
   const profile = JSON.parse(svg.querySelector("metadata").textContent);
   const meta = profile.meta;
+  const view = profile.view ?? {};
   const state = {
-    icicle: false, callers: false, glue: false, zoom: 0, selected: -1, pattern: "", hover: -1,
+    icicle: !!view.inverted, callers: !!view.callers, glue: !!view.glue, theme: "",
+    zoom: 0, selected: -1, pattern: "", hover: -1,
   };
 
   // ---- the profile ----
   const stacks = readStacks(profile);
   const hasGlue = profile.frames.some((f) => f[2] === GLUE);
-  let tree = buildTree();
+  let tree = [];
   let search = { hits: null, weight: 0, bad: false };
 
   function readStacks({ depth, frame, self }) {
@@ -38,7 +40,12 @@
     const nodes = [root];
     for (const [stack, weight] of stacks) {
       let path = state.glue ? stack : stack.filter((f) => profile.frames[f][2] !== GLUE);
-      if (state.callers) path = path.slice().reverse();
+      if (state.callers) {
+        // What stacks are grouped by stays at the root.
+        const groups = path.findIndex((f) => profile.frames[f][2] !== GROUP);
+        const cut = groups < 0 ? path.length : groups;
+        path = [...path.slice(0, cut), ...path.slice(cut).reverse()];
+      }
       let node = root;
       node.total += weight;
       for (const f of path) {
@@ -107,7 +114,8 @@
   // ---- figures and names ----
   const number = (n) => n.toLocaleString("en-US");
   const percent = (part, all) => (all ? (100 * part / all).toFixed(2) : "0.00") + " %";
-  const weight = (n) => `${number(n)} ${meta.unit}`;
+  const weight = (n) =>
+    `${number(n)} ${n === 1 && meta.unit === "samples" ? "sample" : meta.unit}`;
 
   function place(f) {
     const [, object, , file, line] = profile.frames[f];
@@ -162,7 +170,7 @@
   const tipBack = make("rect", { rx: 5 }, tip);
   const tipText = make("text", {}, tip);
 
-  const holder = make("foreignObject", { y: 0, width: 190, height: BUTTON }, tools);
+  const holder = make("foreignObject", { x: 0, y: 0, height: BUTTON }, tools);
   const input = document.createElementNS("http://www.w3.org/1999/xhtml", "input");
   input.id = "search";
   input.type = "search";
@@ -171,7 +179,7 @@
   input.spellcheck = false;
   holder.appendChild(input);
   const buttons = [
-    button("reset", "reset", "show everything again (0)", () => zoomTo(tree[0])),
+    button("reset", "reset", "show everything again (0)", reset),
     button("invert", "invert", "root at the other end (i)", () => toggle("icicle")),
     button("callers", "callers", "leaf functions first, callers on them (r)",
       () => toggle("callers")),
@@ -180,6 +188,7 @@
     buttons.push(button("glue", "glue", "show the interpreter's own frames (g)",
       () => toggle("glue")));
   }
+  buttons.push(button("theme", "light", "light or dark page (t)", switchTheme));
 
   function button(id, label, hint, act) {
     const group = make("g", { id, class: "button", tabindex: 0, role: "button" }, tools);
@@ -224,7 +233,8 @@
   }
 
   function draw() {
-    width = Math.max(320, whole ? document.documentElement.clientWidth || innerWidth : 1200);
+    const frame = whole ? document.documentElement.clientWidth || innerWidth : 1200;
+    width = view.width || Math.max(320, frame);
     const narrow = width < 760;
     const rows = plan();
     const room = rows.length * ROW;
@@ -252,9 +262,10 @@
   }
 
   function layTools() {
-    let x = 0;
-    holder.setAttribute("x", 0);
-    x = 190 + 6;
+    const taken = buttons.reduce((sum, { width: wide }) => sum + wide + 6, 0);
+    const field = Math.max(80, Math.min(190, width - 2 * PAD - taken));
+    holder.setAttribute("width", field);
+    let x = field + 6;
     for (const { group, width: wide } of buttons) {
       group.setAttribute("transform", `translate(${x} 0)`);
       x += wide + 6;
@@ -266,7 +277,8 @@
       group.classList.toggle("on", on);
       group.setAttribute("aria-pressed", on);
     }
-    tools.querySelector("#reset").classList.toggle("off", !state.zoom);
+    tools.querySelector("#reset").classList.toggle("off", !state.zoom && !state.pattern);
+    tools.querySelector("#theme text").textContent = isDark() ? "light" : "dark";
     return x - 6;
   }
 
@@ -404,6 +416,70 @@
     state.selected = node.id || -1;
     draw();
     reveal(node);
+    remember(true);
+  }
+
+  function reset() {
+    state.pattern = input.value = "";
+    runSearch();
+    zoomTo(tree[0]);
+  }
+
+  // ---- light and dark ----
+  const systemDark = matchMedia("(prefers-color-scheme: dark)");
+  const isDark = () => (state.theme ? state.theme === "dark" : systemDark.matches);
+
+  function setTheme(theme) {
+    state.theme = theme;
+    const media = { dark: "all", light: "not all" }[theme] ?? systemDark.media;
+    for (const rule of svg.querySelector("style").sheet.cssRules)
+      if (rule.media) rule.media.mediaText = media;
+  }
+
+  function switchTheme() {
+    setTheme(isDark() ? "light" : "dark");
+    draw();
+    remember(false);
+  }
+
+  // ---- the address: what is zoomed, searched and turned, for links and the back button ----
+  function address() {
+    const parts = new URLSearchParams();
+    if (state.zoom) parts.set("zoom", state.zoom);
+    if (state.pattern) parts.set("search", state.pattern);
+    const turned = ["icicle", "callers", "glue"].filter((what) => state[what]).join(",");
+    const opened = [view.inverted && "icicle", view.callers && "callers", view.glue && "glue"]
+      .filter(Boolean).join(",");
+    if (turned !== opened) parts.set("view", turned || "plain");
+    if (state.theme) parts.set("theme", state.theme);
+    return parts.toString();
+  }
+
+  function remember(step) {
+    const now = address();
+    if (!whole || now === location.hash.slice(1)) return;
+    const url = now ? "#" + now : location.pathname + location.search;
+    try {
+      history[step ? "pushState" : "replaceState"](null, "", url);
+    } catch { /* some viewers have no history */ }
+  }
+
+  function restore() {
+    const parts = new URLSearchParams(whole ? location.hash.slice(1) : "");
+    const turned = parts.get("view")?.split(",");
+    state.icicle = turned ? turned.includes("icicle") : !!view.inverted;
+    state.callers = turned ? turned.includes("callers") : !!view.callers;
+    state.glue = turned ? turned.includes("glue") : !!view.glue;
+    const theme = parts.get("theme");
+    setTheme(theme === "dark" || theme === "light" ? theme : "");
+    state.pattern = input.value = parts.get("search") ?? "";
+    tree = buildTree();
+    const zoom = Number(parts.get("zoom"));
+    state.zoom = tree[zoom] ? zoom : 0;
+    state.selected = state.zoom || -1;
+    runSearch();
+    draw();
+    reveal(tree[state.zoom]);
   }
 
   function toggle(what) {
@@ -418,6 +494,7 @@
     }
     draw();
     reveal(tree[state.zoom]);
+    remember(false);
   }
 
   function reveal(node) {
@@ -462,6 +539,7 @@
     state.pattern = text;
     runSearch();
     draw();
+    remember(false);
   }
 
   const boxOf = (event) => event.target.closest?.("g.box")?.node ?? -1;
@@ -492,7 +570,8 @@
     }
     const acts = {
       "/": () => input.focus(),
-      0: () => zoomTo(tree[0]),
+      0: reset,
+      t: switchTheme,
       i: () => toggle("icicle"),
       r: () => toggle("callers"),
       g: () => hasGlue && toggle("glue"),
@@ -520,8 +599,10 @@
     pending = requestAnimationFrame(draw);
   });
   addEventListener("scroll", follow, { passive: true });
+  systemDark.addEventListener("change", draw);
+  addEventListener("popstate", restore);
 
-  draw();
+  restore();
   // The root is at the bottom: begin there, as the graph is read from there.
-  if (whole && height > innerHeight) scrollTo(0, height);
+  if (whole && !state.zoom && !state.icicle && height > innerHeight) scrollTo(0, height);
 })();

@@ -14,7 +14,7 @@ from functools import cache
 from importlib.resources import files
 
 from kvtop.export.palette import shade, stylesheet
-from kvtop.export.svg_static import HEIGHT_OF_HEAD, ROW, WIDTH, foot_height, static_parts
+from kvtop.export.svg_static import WIDTH, Page, static_parts, weight_text
 from kvtop.profile.frames import Frame, Kind
 from kvtop.profile.preorder import Groups, Preorder, preorder
 from kvtop.profile.stacks import StackTable
@@ -44,6 +44,19 @@ class SvgMeta:
     unit: str = "samples"
 
 
+@dataclass(frozen=True, slots=True)
+class SvgView:
+    """How the page looks when it is opened; ``width`` in px, 0 as wide as the window."""
+
+    inverted: bool = False
+    callers: bool = False
+    glue: bool = False
+    width: int = 0
+
+
+PLAIN = SvgView()
+
+
 class NotOurSvg(ValueError):
     """The file holds no profile of this program, or a damaged one."""
 
@@ -53,25 +66,36 @@ def write_svg(counts: Mapping[int, int], table: StackTable, meta: SvgMeta) -> st
     return write_svg_groups({"": counts}, table, meta)
 
 
-def write_svg_groups(groups: Groups, table: StackTable, meta: SvgMeta) -> str:
+def write_svg_groups(
+    groups: Groups, table: StackTable, meta: SvgMeta, view: SvgView = PLAIN
+) -> str:
     """As `write_svg`, with each fold under a box that has the group's name."""
     safe = SvgMeta(*(safe_text(str(getattr(meta, f.name)), 400) for f in fields(SvgMeta)))
     whole = _safe(preorder(groups, table))
-    shown = _safe(preorder(groups, table, fold_glue=True)) if table.glue else whole
+    shown = whole
+    if view.callers or (table.glue and not view.glue):
+        shown = _safe(preorder(groups, table, not view.glue, view.callers))
     notes = _notes(safe, whole.total[0])
-    rows = max(shown.depth) + 1
-    height = HEIGHT_OF_HEAD + rows * ROW + 12 + foot_height(notes)
+    page = Page(
+        rows=max(shown.depth) + 1,
+        title=safe.title,
+        unit=safe.unit,
+        notes=notes,
+        width=view.width or WIDTH,
+        icicle=view.inverted,
+    )
+    size = f"{page.width} {page.height}"
     return "".join(
         (
             '<?xml version="1.0" encoding="UTF-8"?>\n'
             '<svg xmlns="http://www.w3.org/2000/svg" class="kvtop" version="1.1" '
-            f'width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}">\n',
+            f'width="{page.width}" height="{page.height}" viewBox="0 0 {size}">\n',
             f"<style>\n{_resource('flamegraph.css')}{stylesheet()}</style>\n",
             _OPEN,
-            _embed(whole, safe, notes),
+            _embed(whole, safe, notes, view),
             _CLOSE,
             "\n",
-            *static_parts(shown, rows, height, safe.title, safe.unit, notes),
+            *static_parts(shown, page),
             f"<script><![CDATA[\n{_resource('flamegraph.js')}]]></script>\n</svg>\n",
         )
     )
@@ -129,18 +153,23 @@ def _paths(
 
 def _safe(profile: Preorder) -> Preorder:
     """The profile with printable names, whoever made its frames."""
-    frames = [
-        replace(f, symbol=safe_text(f.symbol), object=safe_text(f.object), file=safe_text(f.file))
-        for f in profile.frames
-    ]
-    return replace(profile, frames=frames)
+    return replace(profile, frames=[_safe_frame(frame) for frame in profile.frames])
 
 
-def _embed(profile: Preorder, meta: SvgMeta, notes: list[str]) -> str:
+def _safe_frame(frame: Frame) -> Frame:
+    texts = frame.symbol, frame.object, frame.file
+    symbol, source, file = map(safe_text, texts)
+    if (symbol, source, file) == texts:
+        return frame
+    return Frame(symbol, source, frame.kind, file, frame.line)
+
+
+def _embed(profile: Preorder, meta: SvgMeta, notes: list[str], view: SvgView) -> str:
     data = {
         "version": FORMAT,
         "meta": asdict(meta),
         "notes": notes,
+        "view": asdict(view),
         "frames": [
             [f.symbol, f.object, int(f.kind), f.file, f.line, shade(f)] for f in profile.frames
         ],
@@ -155,7 +184,7 @@ def _embed(profile: Preorder, meta: SvgMeta, notes: list[str]) -> str:
 
 def _notes(meta: SvgMeta, weight: int) -> list[str]:
     """Lines of the footer: what was measured, then where."""
-    measured = [f"{weight:,} {meta.unit}", meta.event, meta.frequency, meta.window]
+    measured = [weight_text(weight, meta.unit), meta.event, meta.frequency, meta.window]
     where = [
         f"host {meta.host}" if meta.host else "",
         f"Linux {meta.kernel}" if meta.kernel else "",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from html import escape
+from itertools import accumulate
 
 from kvtop.export.palette import fill_class
 from kvtop.profile.frames import Kind
@@ -25,7 +27,6 @@ KIND_NAMES = {
     Kind.UNKNOWN: "unknown",
 }
 _NOTE_CHARACTER = 6.65
-_LONGEST_NOTE = int((WIDTH - 2 * PAD) / _NOTE_CHARACTER)
 
 
 def foot_height(notes: list[str]) -> int:
@@ -33,54 +34,82 @@ def foot_height(notes: list[str]) -> int:
     return 34 + 15 * len(notes)
 
 
-def static_parts(
-    profile: Preorder, rows: int, height: int, title: str, unit: str, notes: list[str]
-) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What stands around the boxes; sizes in px, ``rows`` counts boxes on one another."""
+
+    rows: int
+    title: str
+    unit: str
+    notes: list[str]
+    width: int = WIDTH
+    icicle: bool = False
+
+    @property
+    def height(self) -> int:
+        """Of the whole picture."""
+        return self.foot + foot_height(self.notes)
+
+    @property
+    def foot(self) -> int:
+        """Where legend and notes begin."""
+        return HEIGHT_OF_HEAD + self.rows * ROW + 12
+
+
+def static_parts(profile: Preorder, page: Page) -> Iterator[str]:
     """Background, title, boxes, legend and notes, as pieces of SVG text."""
-    yield f'<g class="static"><rect class="back" width="{WIDTH}" height="{height}"/>\n'
-    yield f'<text class="title" x="{PAD}" y="25">{escape(title)}</text>\n'
-    if notes:
-        yield f'<text class="details" x="{PAD}" y="50">{escape(notes[0])}</text>\n'
-    yield from _boxes(profile, rows, unit)
-    y = HEIGHT_OF_HEAD + rows * ROW + 12
+    yield f'<g class="static"><rect class="back" width="{page.width}" height="{page.height}"/>\n'
+    yield f'<text class="title" x="{PAD}" y="25">{escape(page.title)}</text>\n'
+    if page.notes:
+        yield f'<text class="details" x="{PAD}" y="50">{escape(page.notes[0])}</text>\n'
+    yield from _boxes(profile, page)
+    y = page.foot
     yield from _legend(profile, y)
-    for at, note in enumerate(notes):
-        text = escape(note[:_LONGEST_NOTE])
+    longest = int((page.width - 2 * PAD) / _NOTE_CHARACTER)
+    for at, note in enumerate(page.notes):
+        text = escape(note[:longest])
         yield f'<text class="note" x="{PAD}" y="{y + 32 + 15 * at}">{text}</text>\n'
     yield "</g>\n"
 
 
-def _boxes(profile: Preorder, rows: int, unit: str) -> Iterator[str]:
-    total, parent, depth = profile.total, profile.parent, profile.depth
+def weight_text(weight: int, unit: str) -> str:
+    """A weight with its unit, which is a plural: one of "samples" is a sample."""
+    return f"{weight:,} {'sample' if weight == 1 and unit == 'samples' else unit}"
+
+
+def _boxes(profile: Preorder, page: Page) -> Iterator[str]:
+    total, own, depth = profile.total, profile.self_weight, profile.depth
     if not total[0]:
         return
-    scale = (WIDTH - 2 * PAD) / total[0]
+    scale = (page.width - 2 * PAD) / total[0]
     least = NARROWEST / scale
-    names = [escape(f.symbol) for f in profile.frames]
-    unit = escape(unit)
-    classes = [fill_class(f) for f in profile.frames]
-    # Where the next child of a node begins, in weight from the left.
-    cursor = [0] * len(total)
-    for node, weight in enumerate(total):
-        at = 0
-        if node:
-            above = parent[node]
-            at = cursor[above]
-            cursor[above] = at + weight
-            cursor[node] = at
-        if weight < least:
-            continue
-        frame = profile.frame[node]
+    names: dict[int, tuple[str, str]] = {}
+    unit = escape(page.unit)
+    rows = page.rows
+    # A box begins where the boxes before it end: what its ancestors have of their own stands on
+    # their right.
+    before = list(accumulate(own, initial=0))
+    above = [0] * (rows + 1)
+    """Own weight of the ancestors of the next box at each depth."""
+    for node in [node for node, weight in enumerate(total) if weight >= least]:
+        level, weight = depth[node], total[node]
+        at = before[node] - above[level]
+        above[level + 1] = above[level] + own[node]
+        index = profile.frame[node]
+        frame = profile.frames[index]
+        if index not in names:
+            names[index] = escape(frame.symbol), fill_class(frame)
+        name, fill = names[index]
         x = PAD + at * scale
         wide = weight * scale
-        y = HEIGHT_OF_HEAD + (rows - 1 - depth[node]) * ROW
+        y = HEIGHT_OF_HEAD + (level if page.icicle else rows - 1 - level) * ROW
         letters = int((wide - 6.8) / CHARACTER)
         label = ""
-        if letters >= 3 and (short := shorten(profile.frames[frame].symbol, letters)):
+        if letters >= 3 and (short := shorten(frame.symbol, letters)):
             label = f'<text x="{x + 4:.1f}" y="{y + 12.5}">{escape(short)}</text>'
         gap = 0.8 if wide > 3 else 0.0
         yield (
-            f'<g class="box {classes[frame]}"><title>{names[frame]} ({weight:,} {unit}, '
+            f'<g class="box {fill}"><title>{name} ({weight_text(weight, unit)}, '
             f'{100 * weight / total[0]:.2f} %)</title><rect x="{x:.2f}" y="{y}" '
             f'width="{wide - gap:.2f}" height="{ROW - 1}"{ROUND if wide > 6 else ""}/>'
             f"{label}</g>\n"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import repeat
 
 from kvtop.profile.frames import Frame, Kind
 from kvtop.profile.stacks import StackTable
@@ -21,12 +22,11 @@ class Preorder:
     """Node 0 is the root; a node stands after its parent and before its siblings' children.
 
     ``frame[node]`` is an index into ``frames``, which are in name order, the root's last.
-    Siblings are in name order.
+    Siblings are in name order. Parents are left to be told from ``depth``.
     """
 
     frames: list[Frame]
     frame: list[int]
-    parent: list[int]
     depth: list[int]
     self_weight: list[int]
     total: list[int]
@@ -35,12 +35,16 @@ class Preorder:
         return len(self.frame)
 
 
-def preorder(groups: Groups, table: StackTable, fold_glue: bool = False) -> Preorder:
-    """Lay folds out in depth-first order, each under a node with its name (none for ``""``)."""
+def preorder(
+    groups: Groups, table: StackTable, fold_glue: bool = False, reverse: bool = False
+) -> Preorder:
+    """Lay folds out in depth-first order, each under a node with its name (none for ``""``).
+
+    ``reverse`` puts the leaves of stacks first, and their callers under them.
+    """
     names = {name: Frame(safe_text(name), "", Kind.GROUP) for name in groups if name}
-    used = set[int]().union(
-        *(table.frames(stack) for counts in groups.values() for stack in counts)
-    )
+    stacks = {stack: table.frames(stack) for counts in groups.values() for stack in counts}
+    used = set[int]().union(*stacks.values())
     by_id = {f: table.frame(f) for f in used}
     frames = sorted({*by_id.values(), *names.values()}, key=_order)
     index = {frame: at for at, frame in enumerate(frames)}
@@ -49,11 +53,13 @@ def preorder(groups: Groups, table: StackTable, fold_glue: bool = False) -> Preo
     if fold_glue:
         # Copied first: writers run in a thread while the parser interns.
         letter |= dict.fromkeys(used & table.glue.copy(), "")
+    words = {stack: "".join([letter[f] for f in path]) for stack, path in stacks.items()}
+    if reverse:
+        words = {stack: word[::-1] for stack, word in words.items()}
     paths: list[tuple[str, int]] = []
     for name, counts in groups.items():
         prefix = chr(index[names[name]]) if name else ""
-        for stack, weight in counts.items():
-            paths.append((prefix + "".join([letter[f] for f in table.frames(stack)]), weight))
+        paths += [(prefix + words[stack], weight) for stack, weight in counts.items()]
     paths.sort()
     return _columns([*frames, Frame("all", "", Kind.GROUP)], paths)
 
@@ -63,32 +69,60 @@ def _order(frame: Frame) -> tuple[str, str, str, int, int]:
 
 
 def _columns(frames: list[Frame], paths: list[tuple[str, int]]) -> Preorder:
-    frame, parent, depth, own = [len(frames) - 1], [-1], [0], [0]
-    spine = [0]
+    fresh: list[str] = []
+    depth, own = [0], [0]
     before = ""
     for path, weight in paths:
-        if path != before:
-            shared = _shared(before, path)
-            del spine[shared + 1 :]
-            for level, key in enumerate(path[shared:], shared + 1):
-                parent.append(spine[-1])
-                spine.append(len(frame))
-                frame.append(ord(key))
-                depth.append(level)
-                own.append(0)
-            before = path
-        own[spine[-1]] += weight
+        if path == before:
+            own[-1] += weight
+            continue
+        size = len(path)
+        if before.startswith(tail := path[:-1]):
+            # Most stacks leave their neighbour at the last frame.
+            fresh.append(path[-1])
+            depth.append(size)
+        else:
+            shared = _shared(before, tail)
+            fresh.append(path[shared:])
+            depth += range(shared + 1, size + 1)
+            own += repeat(0, size - shared - 1)
+        own.append(weight)
+        before = path
+    return Preorder(
+        frames, [len(frames) - 1, *map(ord, "".join(fresh))], depth, own, _totals(depth, own)
+    )
+
+
+def _totals(depth: list[int], own: list[int]) -> list[int]:
+    """Weight of every node with all that is under it."""
     total = own.copy()
-    for node in range(len(total) - 1, 0, -1):
-        total[parent[node]] += total[node]
-    return Preorder(frames, frame, parent, depth, own, total)
+    # What the children of the next node at each depth, seen from the end, weigh together.
+    below = [0] * (max(depth) + 2)
+    for node in range(len(total) - 1, -1, -1):
+        level = depth[node]
+        if weight := below[level + 1]:
+            below[level + 1] = 0
+            weight += total[node]
+            total[node] = weight
+            below[level] += weight
+        else:
+            below[level] += total[node]
+    return total
 
 
 def _shared(left: str, right: str) -> int:
-    """Length of the common prefix; neighbours share most, so long steps first."""
-    at, end = 0, min(len(left), len(right))
-    while at + 8 <= end and left[at : at + 8] == right[at : at + 8]:
-        at += 8
-    while at < end and left[at] == right[at]:
-        at += 1
-    return at
+    """Length of the common prefix: looked for from the end, where neighbours part, in growing
+    steps, and then by halving."""
+    low = high = min(len(left), len(right))
+    step = 1
+    while left[:low] != right[:low]:
+        high = low - 1
+        low = max(0, low - step)
+        step *= 2
+    while low < high:
+        middle = (low + high + 1) >> 1
+        if left[low:middle] == right[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low

@@ -132,7 +132,7 @@ def test_groups_are_boxes_of_their_own() -> None:
     work = stack(table, "_start", "work")
     found = boxes(write_svg_groups({"node0": {work: 3}, "node1": {work: 1}}, table, META))
     assert found["node0 (3 samples, 75.00 %)"] == pytest.approx(1176 * 0.75, abs=1)
-    assert found["node1 (1 samples, 25.00 %)"] == pytest.approx(1176 * 0.25, abs=1)
+    assert found["node1 (1 sample, 25.00 %)"] == pytest.approx(1176 * 0.25, abs=1)
 
 
 def test_the_footer_says_what_was_measured() -> None:

@@ -29,10 +29,16 @@ def test_it_is_the_call_tree_in_depth_first_order(
         pending += reversed(tree.children(node))
     order = [n for n in order if tree.total[n] or not n]
     assert len(columns) == len(order)
-    places = {node: at for at, node in enumerate(order)}
     for at, node in enumerate(order):
         assert columns.frames[columns.frame[at]] == tree.frame(node)
         assert columns.depth[at] == tree.depth[node]
         assert columns.total[at] == tree.total[node]
         assert columns.self_weight[at] == tree.self_weight[node]
-        assert columns.parent[at] == (places[tree.parent[node]] if node else -1)
+
+
+@given(STACKS)
+def test_reversed_it_is_the_tree_of_callers(stacks: Stacks) -> None:
+    table = StackTable()
+    counts = fold(table, stacks)
+    backwards = {table.stack_id(table.frames(s)[::-1]): n for s, n in counts.items()}
+    assert preorder({"n": counts}, table, reverse=True) == preorder({"n": backwards}, table)

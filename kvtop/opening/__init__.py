@@ -1,0 +1,1 @@
+"""Opens profiles that other programs, or kvtop itself, wrote to a file."""

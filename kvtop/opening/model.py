@@ -1,0 +1,87 @@
+"""A profile that was read from a file, whatever wrote it: folds by thread, and what it says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+from kvtop.export.detect import Format
+from kvtop.export.svg import SvgMeta
+from kvtop.profile.stacks import StackTable
+
+
+class ProfileError(Exception):
+    """What cannot be opened: one sentence with the remedy."""
+
+
+class Split(StrEnum):
+    """What folds can be kept apart by."""
+
+    COMMAND = "command"
+    PROCESS = "process"
+    THREAD = "thread"
+    NONE = "none"
+
+
+class Thread(NamedTuple):
+    """Whose stacks: for formats that know groups alone, ``comm`` is the group and the rest 0."""
+
+    comm: str
+    pid: int = 0
+    tid: int = 0
+
+    def group(self, split: Split) -> str:
+        """Name of the group that it falls into, '' where there is none."""
+        match split:
+            case Split.COMMAND:
+                return self.comm
+            case Split.PROCESS:
+                return f"{self.comm} ({self.pid})" if self.pid else self.comm
+            case Split.THREAD:
+                return f"{self.comm} ({self.tid})" if self.tid else self.comm
+            case Split.NONE:
+                return ""
+
+
+@dataclass(slots=True)
+class Profile:
+    """A profile in memory: folds (stack id -> weight in ``meta.unit``) by thread.
+
+    ``notes`` are sentences, without their full stop, on what is left out or doubtful. ``start``
+    is the Unix time of the first sample and ``duration`` the span of all, s; 0 where unknown.
+    """
+
+    table: StackTable
+    meta: SvgMeta
+    folds: dict[Thread, dict[int, int]]
+    notes: list[str] = field(default_factory=list)
+    start: float = 0.0
+    duration: float = 0.0
+
+    def groups(self, split: Split) -> dict[str, dict[int, int]]:
+        """Group name -> fold, in name order."""
+        found: dict[str, dict[int, int]] = {}
+        for thread, counts in self.folds.items():
+            group = found.setdefault(thread.group(split), {})
+            for stack, weight in counts.items():
+                group[stack] = group.get(stack, 0) + weight
+        return dict(sorted(found.items()))
+
+    @property
+    def splits(self) -> list[Split]:
+        """Those that make more than one group, NONE first."""
+        more = [s for s in Split if len({thread.group(s) for thread in self.folds}) > 1]
+        return [Split.NONE, *more]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How to read: ``format`` None looks at the content; ``event`` None takes the first one.
+
+    ``weight_by_period`` counts events (ns of cpu-clock, cycles) and not samples.
+    """
+
+    format: Format | None = None
+    event: str | None = None
+    weight_by_period: bool = False

@@ -1,0 +1,189 @@
+"""Reads perf's own files with ``perf script``, and its text."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from operator import itemgetter
+from typing import IO
+
+from kvtop.collectors.doctor import explain, perf_missing
+from kvtop.collectors.perf_script import ScriptParser
+from kvtop.collectors.perf_stream import SCRIPT_OPTIONS
+from kvtop.events import StackSample
+from kvtop.export.detect import READABLE, UnknownFormat
+from kvtop.export.perf_text import PerfText
+from kvtop.export.svg import SvgMeta
+from kvtop.opening.model import Profile, ProfileError, Thread, Wanted
+from kvtop.profile.stacks import StackTable
+from kvtop.profile.text import safe_text
+
+_PIECE = 1 << 20
+_MANY_BROKEN = 0.05
+Sink = Callable[[list[StackSample]], None]
+"""Is given the samples of perf's files, in the order of the file, as they are read."""
+
+
+def read_perf_data(path: str, wanted: Wanted, sink: Sink | None = None) -> Profile:
+    """Read a perf.data file that perf can seek in."""
+    command = ["perf", "script", "-i", path, "--header", *SCRIPT_OPTIONS]
+    with tempfile.TemporaryFile() as errors:
+        try:
+            child = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                process_group=0,
+            )
+        except FileNotFoundError:
+            raise ProfileError(perf_missing()) from None
+        assert child.stdout is not None
+        try:
+            profile = read_perf_text(b"", child.stdout, wanted, sink)
+            failed = child.wait()
+        finally:
+            _end(child)
+        errors.seek(0)
+        said = errors.read(1 << 16).decode(errors="replace")
+    if failed and not profile.folds:
+        raise ProfileError(_perf_failed(said))
+    return profile
+
+
+def read_perf_stream(
+    head: bytes, file: IO[bytes], wanted: Wanted, sink: Sink | None = None
+) -> Profile:
+    """Read a perf.data that comes through a pipe: perf seeks in its files, so into one."""
+    with tempfile.NamedTemporaryFile(prefix="kvtop-", suffix=".perf.data") as copy:
+        copy.write(head)
+        shutil.copyfileobj(file, copy, _PIECE)
+        copy.flush()
+        return read_perf_data(copy.name, wanted, sink)
+
+
+def _perf_failed(said: str) -> str:
+    if "not owned by current user" in said:
+        return "perf reads only files of one's own: chown it, or start kvtop with sudo."
+    return explain(said)
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """Kill and reap it, if it still runs."""
+    if child.poll() is None:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+    if child.stdout is not None:
+        child.stdout.close()
+
+
+class _Samples:
+    """Folds samples by event and thread as they come."""
+
+    def __init__(self, by_period: bool, sink: Sink | None) -> None:
+        self.events: dict[str, dict[Thread, dict[int, int]]] = {}
+        self.first = self.last = 0.0
+        self._by_period = by_period
+        self._sink = sink
+
+    def add(self, samples: list[StackSample]) -> None:
+        """Take the next ones."""
+        if not samples:
+            return
+        if not self.events:
+            self.first = samples[0].time
+        self.last = max(self.last, samples[-1].time)
+        if self._sink is not None:
+            self._sink(samples)
+        key = itemgetter(4, 3, 1, 2, 6)  # event, comm, pid, tid, stack
+        counts: dict[tuple[str, str, int, int, int], int] = {}
+        if self._by_period:
+            for sample in samples:
+                counts[key(sample)] = counts.get(key(sample), 0) + sample.period
+        else:
+            counts = Counter(map(key, samples))
+        for (event, comm, pid, tid, stack), weight in counts.items():
+            fold = self.events.setdefault(event, {}).setdefault(Thread(comm, pid, tid), {})
+            fold[stack] = fold.get(stack, 0) + weight
+
+
+def read_perf_text(
+    head: bytes, file: IO[bytes], wanted: Wanted, sink: Sink | None = None
+) -> Profile:
+    """Read what ``perf script`` printed: ``head``, then the rest of ``file``."""
+    table = StackTable()
+    text = PerfText()
+    parser = ScriptParser(table)
+    samples = _Samples(wanted.weight_by_period, sink)
+    samples.add(parser.feed(text.feed(head)))
+    while piece := file.read(_PIECE):
+        samples.add(parser.feed(text.feed(piece)))
+    samples.add(parser.feed(text.end()))
+    if not samples.events and parser.malformed:
+        raise UnknownFormat(f"kvtop reads {READABLE}")
+    event, folds = _chosen(samples.events, wanted.event)
+    if wanted.weight_by_period and not text.periods:
+        raise ProfileError("It has no periods to weigh by: run perf script -F +period.")
+    facts = text.facts
+    meta = SvgMeta(
+        title="",
+        command=facts.get("cmdline", ""),
+        host=facts.get("hostname", ""),
+        kernel=facts.get("os release", ""),
+        event=event,
+        frequency=text.frequency,
+        window=f"{samples.last - samples.first:.3g} s" if samples.last > samples.first else "",
+        unit=_period_unit(event) if wanted.weight_by_period else "samples",
+    )
+    duration = samples.last - samples.first
+    start = _captured(facts.get("captured on", "")) - duration
+    return Profile(table, meta, folds, _notes(samples, parser, event), max(start, 0.0), duration)
+
+
+def _captured(text: str) -> float:
+    """Unix time of perf's "captured on", which is when recording ended; 0 where there is none."""
+    try:
+        return time.mktime(time.strptime(text, "%a %b %d %H:%M:%S %Y"))
+    except (ValueError, OverflowError):
+        return 0.0
+
+
+def _chosen(
+    events: dict[str, dict[Thread, dict[int, int]]], wanted: str | None
+) -> tuple[str, dict[Thread, dict[int, int]]]:
+    if not events:
+        return "", {}
+    if wanted is None:
+        return next(iter(events.items()))
+    for event, folds in events.items():
+        if wanted in (event, event.partition(":")[0]):
+            return event, folds
+    there = ", ".join(events)
+    raise ProfileError(f"There is no event {safe_text(wanted, 80)!r} in it; it has {there}.")
+
+
+def _period_unit(event: str) -> str:
+    """What a period of this event counts."""
+    return "ns" if event.partition(":")[0] in ("cpu-clock", "task-clock") else event
+
+
+def _notes(samples: _Samples, parser: ScriptParser, event: str) -> list[str]:
+    notes = []
+    if len(samples.events) > 1:
+        others = ", ".join(other for other in samples.events if other != event)
+        notes.append(f"only the event {event} is shown; --event chooses another ({others})")
+    if parser.samples and parser.broken / parser.samples > _MANY_BROKEN:
+        share = 100 * parser.broken / parser.samples
+        notes.append(
+            f"{share:.0f} % of the stacks are cut off before the start "
+            "of their thread: record with --call-graph dwarf, or build with frame pointers"
+        )
+    if parser.malformed:
+        notes.append(f"{parser.malformed:,} pieces of the text were no samples and are left out")
+    return notes
