@@ -18,11 +18,10 @@ import tempfile
 import time
 import urllib.request
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from kvtop.workload.histogram import Histogram
-from kvtop.workload.supervisor import free_ports
+from kvtop.workload.ports import free_ports
 
 
 class EtcdCluster:
@@ -58,12 +57,7 @@ class EtcdCluster:
         self.leader = self._find_leader(clients)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         for process in self._processes:
             process.kill()
             process.wait()

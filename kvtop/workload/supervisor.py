@@ -14,10 +14,8 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import selectors
 import signal
-import socket
 import sys
 import tempfile
 import time
@@ -25,6 +23,7 @@ from pathlib import Path
 
 from kvtop.workload.children import Child, Leftovers, LineReader, remove_perf_files
 from kvtop.workload.event_writer import EventWriter
+from kvtop.workload.plan import make_plan
 from kvtop.workload.stress_merge import StressMerger
 from kvtop.workload.supervisor_protocol import (
     Command,
@@ -73,7 +72,6 @@ class Supervisor:
         self._clients_launched = False
         self._idle_clients: set[str] = set()
         self._stopping = False
-        self._python = sys.executable
 
     def run(self) -> int:
         """Serve commands until the end; the exit code."""
@@ -182,59 +180,17 @@ class Supervisor:
     def _start_cluster(self, options: Start) -> None:
         if self._commands:
             raise ValueError("the cluster was started already")
-        self._python = options.python or sys.executable
         if options.dir is None:
             directory = Path(tempfile.mkdtemp(prefix="kvtop-"))
             self._leftovers.add_path(directory)
         else:
             directory = Path(options.dir).absolute()
             directory.mkdir(parents=True, exist_ok=True)
-        taken = list(options.ports) or free_ports(options.nodes)
-        if len(taken) != options.nodes:
-            raise ValueError(f"{options.nodes} nodes need as many ports, not {len(taken)}")
-        status_ports = free_ports(options.nodes, taken)
-        book = ",".join(f"{node}=127.0.0.1:{port}" for node, port in enumerate(taken))
-        cluster = cluster_id(directory)
-        interpreter = [self._python]
-        if options.python_frames == "jit":
-            interpreter += ["-X", "perf_jit"]
-        parent = str(os.getpid())
-        for node in range(options.nodes):
-            name = f"node{node}"
-            self._ports[name] = (taken[node], status_ports[node])
-            self._commands[name] = [
-                *interpreter,
-                *(
-                    "-m",
-                    "kvtop.workload.traced",
-                    "kvtop.workload.node",
-                    "--id",
-                    str(node),
-                    "--peers",
-                    book,
-                ),
-                *("--dir", str(directory / name), "--status-port", str(status_ports[node])),
-                *("--cluster", str(cluster), "--parent", parent),
-            ]
-        if not options.no_stress:
-            self._plan_stress(options, interpreter, book)
+        plan = make_plan(options, directory, INTERVAL)
+        self._ports, self._commands = plan.ports, plan.commands
         for name in self._ports:
             self._launch(name, "node")
         self._duration = options.duration
-
-    def _plan_stress(self, options: Start, interpreter: list[str], book: str) -> None:
-        processes = options.client_processes or min(2, options.clients)
-        for number in range(processes):
-            clients = (options.clients + processes - 1 - number) // processes
-            share = options.rate * clients / options.clients
-            self._commands[f"client{number}"] = [
-                *interpreter,
-                *("-m", "kvtop.workload.traced", "kvtop.workload.stress", "--targets", book),
-                *("--clients", str(clients), "--rate", repr(share)),
-                *("--reads", str(options.mix[0]), "--writes", str(options.mix[1])),
-                *("--value-size", str(options.value_size), "--keys", str(options.keys)),
-                *("--interval", str(INTERVAL), "--parent", str(os.getpid())),
-            ]
 
     def _launch_clients(self) -> None:
         """Once, when the first node listens: before that they would only take its CPU time."""
@@ -357,40 +313,6 @@ class Supervisor:
 
     def _emit(self, event: Event) -> None:
         self._writer.write(event_to_json(event).encode() + b"\n")
-
-
-def cluster_id(directory: Path) -> int:
-    """The id of the cluster whose data is in ``directory``; drawn at its first start."""
-    path = directory / "cluster-id"
-    try:
-        return int(path.read_text())
-    except FileNotFoundError:
-        drawn = random.getrandbits(63)
-        path.write_text(f"{drawn}\n")
-        return drawn
-
-
-def free_ports(count: int, taken: list[int] | tuple[int, ...] = ()) -> list[int]:
-    """Loopback ports that nobody listens on, below the range the kernel hands out by itself.
-
-    OSError if there are none. Another process may take one before its node does; a node that
-    finds its port taken says so and exits.
-    """
-    found: list[int] = []
-    for port in random.sample(range(15_000, 32_000), 2000):
-        if len(found) == count:
-            break
-        if port in taken:
-            continue
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        found.append(port)
-    if len(found) < count:
-        raise OSError("there are no free loopback ports")
-    return found
 
 
 def main() -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from types import TracebackType
 
 from kvtop.workload.peers import Address
 from kvtop.workload.supervisor_protocol import (
@@ -50,12 +49,7 @@ class TemporaryCluster:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     def send(self, command: Command) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from kvtop.workload.link_proxy import LinkProxy
 from kvtop.workload.peers import Address
-from kvtop.workload.supervisor import free_ports
+from kvtop.workload.ports import free_ports
 
 _LITTLE_SPACE = 4096
 """Bytes that a node may still write to its log before its disk is full."""

@@ -12,7 +12,7 @@ from kvtop.workload.clerk import Clerk, Cluster
 from kvtop.workload.kvserver import Options
 from kvtop.workload.node import Node
 from kvtop.workload.peers import Address
-from kvtop.workload.supervisor import free_ports
+from kvtop.workload.ports import free_ports
 
 ANY = Address("127.0.0.1", 0)
 

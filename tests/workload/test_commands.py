@@ -15,7 +15,7 @@ from kvtop.workload.commands import kv, server, simple_stress, stress
 from kvtop.workload.commands.kv import printable
 from kvtop.workload.node import Node
 from kvtop.workload.peers import Address
-from kvtop.workload.supervisor import free_ports
+from kvtop.workload.ports import free_ports
 from tests.workload.harness import wait_all_gone
 
 RUNNER = (

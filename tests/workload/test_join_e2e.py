@@ -15,9 +15,9 @@ import pytest
 from kvtop.workload.clerk import Clerk, Cluster, OutcomeUnknown, Refused
 from kvtop.workload.identity import Identity, read_identity, remember
 from kvtop.workload.peers import Address
+from kvtop.workload.ports import free_ports
 from kvtop.workload.rpc.kv_pb2 import Change
 from kvtop.workload.status import NodeReport, StatusError, fetch_status
-from kvtop.workload.supervisor import free_ports
 from tests.workload.harness import PATIENCE
 
 CLUSTER = 77
