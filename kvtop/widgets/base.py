@@ -123,6 +123,7 @@ class LineWidget(ScrollView, can_focus=True):
         self._version = 0
         self._state = ""
         self._paints: dict[str, Style] = {}
+        self._plain: Style | None = None
 
     def draw(self, width: int, height: int) -> list[Strip]:
         """The visible lines, top to bottom; missing ones at the end are blank."""
@@ -159,7 +160,7 @@ class LineWidget(ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         """One visible line, from the cache where nothing moved."""
         lines = self._lines()
-        return lines[y] if y < len(lines) else Strip.blank(self.inner_width, self.rich_style)
+        return lines[y] if y < len(lines) else Strip.blank(self.inner_width, self.plain)
 
     def _lines(self) -> list[Strip]:
         place = self._place
@@ -182,6 +183,7 @@ class LineWidget(ScrollView, can_focus=True):
         super().notify_style_update()
         self._key = None
         self._paints.clear()
+        self._plain = None
 
     def on_resize(self, event: events.Resize) -> None:
         """Sizes decide which columns fit; the lines are drawn when they are next asked for."""
@@ -213,17 +215,24 @@ class LineWidget(ScrollView, can_focus=True):
         return known
 
     @property
+    def plain(self) -> Style:
+        """The pane's own style: Textual looks through all ancestors whenever it is asked."""
+        if self._plain is None:
+            self._plain = self.rich_style
+        return self._plain
+
+    @property
     def inner_width(self) -> int:
         """Cells of a line, the scrollbar's not counted."""
         return max(0, self.size.width - self.scrollbar_size_vertical)
 
     def line(self, pieces: Sequence[Piece], width: int | None = None) -> Strip:
         """A full line over the pane's background."""
-        return strip_of(pieces, self.inner_width if width is None else width, self.rich_style)
+        return strip_of(pieces, self.inner_width if width is None else width, self.plain)
 
     def blank(self) -> Strip:
         """An empty line."""
-        return Strip.blank(self.inner_width, self.rich_style)
+        return Strip.blank(self.inner_width, self.plain)
 
     def set_number(self, number: int) -> None:
         """Put the digit that brings this pane up before its name."""

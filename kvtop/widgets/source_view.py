@@ -157,7 +157,7 @@ class SourceView(LineWidget):
     def _row(self, row: int, samples: int, hottest: bool, width: int) -> Strip:
         whole = self.listing.samples
         share = samples / whole if whole else 0.0
-        base = self.rich_style
+        base = self.plain
         if row == self._cursor:
             base += self.paint("cursor")
         plain = row == self._cursor and self.has_focus

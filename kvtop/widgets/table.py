@@ -251,7 +251,7 @@ class LiveTable(Pane, Generic[Item]):
         return self.line(pieces[:-1])
 
     def _row_strip(self, row: Row, cursor: bool, width: int) -> Strip:
-        base = self.rich_style
+        base = self.plain
         plain = cursor and self.has_focus
         if cursor:
             base += self.paint("cursor")
