@@ -122,8 +122,9 @@ class KvtopApp(App[int]):
     def tick(self) -> None:
         """Redraw what moved; of a paused screen nothing does, because its store stands still."""
         self.header.refresh_data()
-        if isinstance(self.screen, SandwichScreen):
-            self.screen.refresh_data()
+        for screen in self.screen_stack[-1:]:
+            if isinstance(screen, SandwichScreen):
+                screen.refresh_data()
         if (graph := self.graph_screen) is not None:
             graph.refresh_data()
         else:
