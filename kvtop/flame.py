@@ -141,7 +141,7 @@ def open_wanted(arguments: argparse.Namespace, sink: Sink | None = None) -> Prof
     """The profile that the options of `add_input_arguments` ask for; UsageError, ProfileError."""
     name = arguments.file or STDIN
     if name == STDIN and sys.stdin.isatty():
-        raise UsageError("give a FILE, or pipe a profile in: perf script | kvtop flame > out.svg.")
+        raise UsageError("name a FILE, or pipe a profile in, such as the text of perf script.")
     wanted = Wanted(arguments.format, arguments.event, arguments.weight == "period")
     profile = open_profile(name, wanted, sink)
     if arguments.title:
