@@ -61,6 +61,16 @@ class Terminal:
         """Press keys by tmux name ("Enter", "Escape", "C-c", "f")."""
         self._tmux("send-keys", "-t", "t", *names)
 
+    def mouse(self, column: int, row: int, button: int = 0) -> None:
+        """Press and release a button (0 left; 35 only moves) at a cell, 0 being the first.
+
+        The bytes are those of a terminal's SGR mouse mode (xterm's ctlseqs, "SGR (1006)").
+        """
+        ends = ("M", "m") if button < 32 else ("M",)
+        for end in ends:
+            sequence = f"\x1b[<{button};{column + 1};{row + 1}{end}"
+            self._tmux("send-keys", "-t", "t", "-H", *(f"{ord(c):x}" for c in sequence))
+
     def resize(self, columns: int, rows: int) -> None:
         """Change the window's size, as a person dragging its corner does."""
         self._tmux("resize-window", "-t", "t", "-x", str(columns), "-y", str(rows))
