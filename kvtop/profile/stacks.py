@@ -12,6 +12,7 @@ batch on its way from parser to ring stays valid across one compaction.
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Sequence
 
 from kvtop.profile.frames import Frame, Kind, make_frame
@@ -31,6 +32,8 @@ _NO_USER_STACK = re.compile(
     r"|begin_new_exec|load_elf_binary|bprm_execve|schedule_tail"
 )
 _SPARE = 4096
+_FRAME = "I"
+"""Type code of a packed frame id: 4 bytes."""
 
 
 class StackTable:
@@ -47,8 +50,9 @@ class StackTable:
         self._frames: dict[int, Frame] = {}
         self._frame_ids: dict[Frame, int] = {}
         self._frame_stamp: dict[int, int] = {}
-        self._stacks: dict[int, tuple[int, ...]] = {}
-        self._stack_ids: dict[tuple[int, ...], int] = {}
+        self._stacks: dict[int, bytes] = {}
+        """Packed: half the memory of a tuple, and stacks are what fills the ring."""
+        self._stack_ids: dict[bytes, int] = {}
         self._stack_stamp: dict[int, int] = {}
         self._holders: dict[int, int] = {}
         self._broken: set[int] = set()
@@ -92,20 +96,20 @@ class StackTable:
 
     def stack_id(self, frames: Sequence[int]) -> int:
         """The id of a stack of frame ids, root first."""
-        key = tuple(frames)
+        key = array(_FRAME, frames).tobytes()
         stack = self._stack_ids.get(key)
         if stack is None:
             stack = self._next_stack
             self._next_stack += 1
             self._stacks[stack] = key
             self._stack_ids[key] = stack
-            self._judge(stack, key)
+            self._judge(stack, frames)
         self._stack_stamp[stack] = self.generation
         return stack
 
     def frames(self, stack_id: int) -> tuple[int, ...]:
         """Frame ids of a stack, root first; KeyError where it was forgotten."""
-        return self._stacks[stack_id]
+        return tuple(memoryview(self._stacks[stack_id]).cast(_FRAME))
 
     def is_broken(self, stack_id: int) -> bool:
         """Whether the stack does not reach the start of a thread.
@@ -154,18 +158,18 @@ class StackTable:
             del stamps[stack]
             self._broken.discard(stack)
             self._unresolved.discard(stack)
-        used = {f for frames in self._stacks.values() for f in frames}
+        used = {f for stack in self._stacks for f in self.frames(stack)}
         for frame in [f for f in self._frames if f not in used and self._frame_stamp[f] < present]:
             del self._frame_ids[self._frames.pop(frame)]
             del self._frame_stamp[frame]
             self.glue.discard(frame)
         self._memo.clear()
-        held = {f for stack in holders for f in self._stacks[stack]}
+        held = {f for stack in holders for f in self.frames(stack)}
         self._limit = max(len(holders), len(held)) + _SPARE
         self._marks = self._next_stack, self._next_frame
         self.generation += 1
 
-    def _judge(self, stack: int, frames: tuple[int, ...]) -> None:
+    def _judge(self, stack: int, frames: Sequence[int]) -> None:
         table = self._frames
         if not frames or table[frames[-1]].kind is Kind.UNKNOWN:
             self._unresolved.add(stack)
