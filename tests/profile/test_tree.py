@@ -159,3 +159,20 @@ def test_frames_outlive_the_table() -> None:
     assert [f.symbol for f in tree.names(2)] == ["a", "b"]
     tree.update({})
     assert tree.weight == 0
+
+
+@given(STACKS, STACKS, STACKS, OPTIONS)
+def test_a_copy_has_a_life_of_its_own(
+    first: Stacks, second: Stacks, third: Stacks, options: TreeOptions
+) -> None:
+    table = StackTable()
+    tree = CallTree(table, options)
+    tree.update(fold(table, first))
+    copied = tree.copy()
+    assert own_weights(copied) == own_weights(tree)
+    tree.update(fold(table, second))
+    copied.update(fold(table, third))
+    check(copied)
+    check(tree)
+    assert own_weights(tree) == +paths(second, options)
+    assert own_weights(copied) == +paths(third, options)
