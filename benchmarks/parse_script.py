@@ -12,6 +12,7 @@ timed is what a live run does with each: read the text, intern the stacks, keep 
 from __future__ import annotations
 
 import argparse
+import gc
 import random
 import statistics
 import time
@@ -32,12 +33,12 @@ def make_text(samples: int, unique: int) -> bytes:
     """The text that perf script would print for a made-up profile."""
     table, chance = StackTable(), random.Random(3)
     blocks = []
-    for weight, stack in ((w, s) for s, w in make_fold(table, unique).items()):
+    for stack, weight in make_fold(table, unique).items():
         lines = []
         for frame_id in reversed(table.frames(stack)):
             frame = table.frame(frame_id)
             address = hash_of(frame.symbol) + chance.randrange(8) * 4
-            lines.append(f"\t{address:16x} {frame.symbol} (/usr/lib/{frame.object})\n")
+            lines.append(f"\t{address:>16x} {frame.symbol} (/usr/lib/{frame.object})\n")
         blocks.append((weight, "".join(lines)))
     weights = [weight for weight, _ in blocks]
     # Every stack once at least, then by weight: most of a profile is what it has shown before.
@@ -78,11 +79,14 @@ def main() -> None:
     options = arguments.parse_args()
     text = options.file.read_bytes() if options.file else make_text(SAMPLES, STACKS)
     _, parser, table = parse(text, False)
-    depth = 0
+    frames = text.count(b"\n\t")
     print(
         f"{parser.samples:,} samples, {len(text) / 1e6:.0f} MB, {len(table):,} unique stacks, "
-        f"{depth:.0f} frames deep"
+        f"{frames / parser.samples:.0f} frames a sample"
     )
+    # As kvtop does while it runs.
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 100)
     for keep, what in ((False, "parsed"), (True, "parsed and kept in the ring")):
         rates = [parser.samples / parse(text, keep)[0] for _ in range(options.rounds)]
         print(

@@ -35,6 +35,7 @@ from kvtop.collectors.perf_pipe import (
     make_mmap2,
     read_attr,
     read_mmap2,
+    read_perf_version,
     trim_stack,
 )
 from kvtop.collectors.perf_window import PipeWindow
@@ -215,3 +216,14 @@ def test_objects_of_compiled_code_are_copied_beside_and_never_stale(tmp_path: Pa
         assert attr().time_of(found) == 5
         copy = Path(os.fsdecode(mapped.filename))
         assert copy.parent == tmp_path / "perf.data.jit" and copy.read_bytes() == content
+
+
+def test_perf_tells_its_version() -> None:
+    def feature(number: int, payload: bytes) -> bytes:
+        body = struct.pack("=Q", number) + payload
+        return struct.pack("=IHH", 80, 0, 8 + len(body)) + body
+
+    text = struct.pack("=I", 16) + b"6.1.187\0".ljust(16, b"\0")
+    assert read_perf_version(feature(5, text)) == "6.1.187"
+    assert read_perf_version(feature(3, text)) == ""
+    assert read_perf_version(feature(5, b"\1")) == ""
