@@ -21,7 +21,7 @@ from kvtop.keys import KEYS, footer_keys, keys_for
 from kvtop.profile.callers import sandwich
 from kvtop.profile.frames import Frame
 from kvtop.profile.listing import Listing
-from kvtop.profile.scope import Scope
+from kvtop.profile.scope import Scope, TimeRange
 from kvtop.session import READONLY, FaultError, Session
 from kvtop.snapshot import SaveError, Shot, save_all, save_svg
 from kvtop.widgets.dashboard import Dashboard
@@ -38,6 +38,7 @@ from kvtop.widgets.sandwich_screen import SandwichScreen, figures_of
 from kvtop.widgets.source_screen import SourceScreen
 from kvtop.widgets.still import still
 from kvtop.widgets.table import LiveTable
+from kvtop.widgets.time_screen import TimeScreen
 
 REFRESH_STEPS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 FIRST_TICKS = (0.1, 0.2, 0.3, 0.4)
@@ -103,9 +104,10 @@ class KvtopApp(App[int]):
         for command in super().get_system_commands(screen):
             if command.title not in NOT_OFFERED:
                 yield command
-        if isinstance(screen, FlamegraphScreen):
+        if isinstance(screen, FlamegraphScreen | TimeScreen):
+            name = "Flamegraph" if isinstance(screen, FlamegraphScreen) else "Time"
             for title, key, run in screen.commands():
-                yield SystemCommand(title, f"Flamegraph, key {key}", run)
+                yield SystemCommand(title, f"{name}, key {key}", run)
             return
         info = self.session.store.info
         for entry in keys_for(info.has_cluster and not info.readonly):
@@ -116,8 +118,18 @@ class KvtopApp(App[int]):
 
     @property
     def graph_screen(self) -> FlamegraphScreen | None:
-        """The flamegraph over the main screen, if it is open."""
-        return next((s for s in self.screen_stack if isinstance(s, FlamegraphScreen)), None)
+        """The flamegraph over the main screen, if it is open; of two the upper one."""
+        return next(
+            (s for s in reversed(self.screen_stack) if isinstance(s, FlamegraphScreen)), None
+        )
+
+    @property
+    def over(self) -> FlamegraphScreen | TimeScreen | None:
+        """The screen that hides the main one; dialogs above it are of no account."""
+        for screen in reversed(self.screen_stack):
+            if isinstance(screen, FlamegraphScreen | TimeScreen):
+                return screen
+        return None
 
     def tick(self) -> None:
         """Redraw what moved; of a paused screen nothing does, because its store stands still."""
@@ -125,10 +137,7 @@ class KvtopApp(App[int]):
         for screen in self.screen_stack[-1:]:
             if isinstance(screen, SandwichScreen):
                 screen.refresh_data()
-        if (graph := self.graph_screen) is not None:
-            graph.refresh_data()
-        else:
-            self.dashboard.refresh_data()
+        (self.over or self.dashboard).refresh_data()
 
     # General
 
@@ -144,7 +153,7 @@ class KvtopApp(App[int]):
         for pane in self.dashboard.panes:
             if pane is not self.dashboard.flamegraph:
                 rows += [(f"{pane.NAME} pane", key, text) for key, text in pane.KEYS_HELP]
-        rows += FlamegraphScreen.help_rows()
+        rows += FlamegraphScreen.help_rows() + TimeScreen.help_rows()
         rows += SandwichScreen.help_rows() + SourceScreen.help_rows()
         self.push_screen(HelpScreen(rows))
 
@@ -212,10 +221,13 @@ class KvtopApp(App[int]):
     def set_scope(self, scope: Scope) -> None:
         """Show another stretch of time in every profile view."""
         self.scope = scope
-        self.dashboard.hot_symbols.set_scope(scope)
-        self.dashboard.flamegraph.refresh_data()
-        if (graph := self.graph_screen) is not None:
-            graph.set_scope(scope)
+        self.dashboard.hot_symbols.scope = scope
+        over = self.over
+        if isinstance(over, TimeScreen):
+            over.map.select(scope.range)
+        elif over is not None:
+            over.set_scope(scope)
+        self.tick()
 
     def action_flamegraph(self) -> None:
         """The last seconds of what the hot symbols show, as a flamegraph; frozen while paused."""
@@ -228,7 +240,31 @@ class KvtopApp(App[int]):
             live=not self.paused,
             until=hot.store.ring.last_time if self.paused else None,
         )
-        self.push_screen(screen)
+        self.push_screen(screen, self._came_back)
+
+    def _came_back(self, _: object) -> None:
+        """A screen was left: what it hid may be old."""
+        self.tick()
+
+    def action_time_map(self) -> None:
+        """The heatmap of samples over the curves of the run, on which a range is selected."""
+        while self.over is not None and not isinstance(self.over, TimeScreen):
+            self.pop_screen()
+        if self.over is None:
+            hot = self.dashboard.hot_symbols
+            screen = TimeScreen(
+                hot.store,
+                self.scope.range,
+                label=hot.label,
+                select=self._select_range,
+                opened=self.action_flamegraph,
+            )
+            self.push_screen(screen, self._came_back)
+
+    def _select_range(self, chosen: TimeRange | None) -> None:
+        """What was selected on the time map."""
+        self.scope = self.scope.over(chosen)
+        self.dashboard.hot_symbols.scope = self.scope
 
     def on_function_asked(self, event: FunctionAsked) -> None:
         """A pane or the flamegraph asks for a closer look at a function."""

@@ -52,6 +52,7 @@ KEYS: tuple[Key, ...] = (
     Key("t", "next_target", "hot symbols: all, then each process", "Profile"),
     Key("left_square_bracket", "window_shorter", "shorter profile window", "Profile", shown="["),
     Key("right_square_bracket", "window_longer", "longer profile window", "Profile", shown="]"),
+    Key("T", "time_map", "time: heatmap, curves; select a range", "Profile", footer="time", rank=1),
     Key("m", "mark", "mark this moment: the profile window begins here", "Profile"),
     Key("x", "clear_range", "leave the selected time range or the mark", "Profile"),
     Key(

@@ -19,6 +19,8 @@ from kvtop.widgets.dialogs import ConfirmScreen
 from kvtop.widgets.flamegraph_screen import FlamegraphScreen
 from kvtop.widgets.help import HelpScreen
 from kvtop.widgets.prompt import PromptScreen
+from kvtop.widgets.time_map import TimeMap
+from kvtop.widgets.time_screen import TimeScreen
 from tests.fake_session import FakeSession, config
 from tests.widgets import golden
 from tests.widgets.made_up import START, play, targets
@@ -165,6 +167,12 @@ async def _mark(run: Run) -> None:
     run.app.tick()
     assert run.app.dashboard.hot_symbols.counts() == store.ring.fold(Filter(start=START + 59.5))
     assert "since the mark at" in await run.text()
+
+
+async def _time_map(run: Run) -> None:
+    assert isinstance(run.app.screen, TimeScreen)
+    text = await run.text()
+    assert "ops/s" in text and "p99" in text and "♛ node1 is leader" in text
 
 
 async def _clear_range(run: Run) -> None:
@@ -402,6 +410,65 @@ async def test_the_flamegraph_leaves_a_range_for_the_present(key: str, tmp_path:
         assert "RANGE" not in await run.text()
 
 
+async def test_what_ran_during_the_worst_spike_is_three_keys(tmp_path: Path) -> None:
+    app, session = made(tmp_path)
+    ring, stress = session.store.ring, session.store.stress
+    worst = max((value, time) for time, value in stress.p99.since(0) if value is not None)
+    async with app.run_test(size=SIZE) as pilot:
+        run = Run(app, session, pilot)
+        await run.press("T", "p", "f")
+        chosen = app.scope.range
+        graph = app.graph_screen
+        assert chosen is not None and graph is not None and app.screen is graph
+        # The operations of an interval of half a second, the slowest of which took that long.
+        assert (chosen.start, chosen.end) == pytest.approx((worst[1] - 0.5 - worst[0], worst[1]))
+        shown = ring.fold(Filter(start=chosen.start, end=nextafter(chosen.end, 0)))
+        assert graph.counts() == shown and 100 <= sum(shown.values()) < 120
+        text = await run.text()
+        assert f"{sum(shown.values()):,} samples of 0." in text and "p99 spike" in text
+        await run.press("escape")
+        assert isinstance(app.screen, TimeScreen)
+        text = await run.press("escape")
+        assert app.screen is app.screen_stack[0]
+        assert app.dashboard.hot_symbols.counts() == shown and "RANGE" in text
+        text = await run.press("T")
+        assert "selected" in text and "p99 spike" in text
+        assert "selected" not in await run.press("x")
+        assert "RANGE" not in await run.press("escape")
+
+
+async def test_from_the_flamegraph_to_the_time_map_and_back(tmp_path: Path) -> None:
+    app, session = made(tmp_path)
+    async with app.run_test(size=SIZE) as pilot:
+        run = Run(app, session, pilot)
+        await run.press("f", "T")
+        assert isinstance(app.screen, TimeScreen) and len(app.screen_stack) == 2
+        await run.press("f", "T")
+        assert isinstance(app.screen, TimeScreen) and len(app.screen_stack) == 2
+        for key in ["k", "r", "z", "slash", "tab", "space", "[", "]", "h", "j", "l"]:
+            await run.press(key)
+            assert isinstance(app.screen, TimeScreen), key
+        assert session.faults == [] and app.window == 30 and not app.paused
+        titles = [command.title for command in app.get_system_commands(app.screen)]
+        assert "Select the worst p99 spike, then the next" in titles
+        await run.press("question_mark")
+        assert isinstance(app.screen, HelpScreen)
+
+
+async def test_the_time_map_works_only_while_it_is_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, session = made(tmp_path)
+    async with app.run_test(size=SIZE) as pilot:
+        run = Run(app, session, pilot)
+        await run.press("T", "escape")
+        monkeypatch.setattr(TimeMap, "draw", None)
+        monkeypatch.setattr(TimeMap, "data_revision", None)
+        run.more()
+        app.tick()
+        await run.text()
+
+
 async def test_a_mark_stays_while_the_screen_is_paused(tmp_path: Path) -> None:
     app, session = made(tmp_path)
     async with app.run_test(size=SIZE) as pilot:
@@ -558,12 +625,18 @@ async def test_the_palette_over_the_flamegraph_speaks_of_the_flamegraph(tmp_path
 
 async def test_help_lists_every_key_of_every_screen(tmp_path: Path) -> None:
     app, session = made(tmp_path)
-    async with app.run_test(size=(120, 120)) as pilot:
+    async with app.run_test(size=(120, 140)) as pilot:
         run = Run(app, session, pilot)
         text = await run.press("question_mark")
         for key in KEYS:
             assert re.search(rf"{re.escape(key.label)} +{re.escape(key.text)}", text), key
-        for group in ("Flamegraph screen", "Hot symbols pane", "Logs pane", "Timeline pane"):
+        for group in (
+            "Flamegraph screen",
+            "Time screen",
+            "Hot symbols pane",
+            "Logs pane",
+            "Timeline pane",
+        ):
             assert group in text
 
 

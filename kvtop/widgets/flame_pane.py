@@ -30,7 +30,7 @@ class FlamePane(Flamegraph):
     def refresh_data(self) -> None:
         """Take the window as it is now, if anything in it moved."""
         hot = self._hot
-        revision = hot.data_revision(), hot.scope, hot.label
+        revision = hot.data_revision(), hot.label
         if revision == self._seen:
             return
         self._seen = revision

@@ -87,6 +87,7 @@ class HotSymbolsPane(LiveTable[Hotspot]):
         super().__init__(store, id=id)
         self.sort_key = "self"
         self.scope = Scope(window)
+        """The stretch of time that is looked at from the next refresh on."""
         self.label: str | None = None
         self.fold_glue = True
         self._counts = HotCounts(store.table, self.fold_glue)
@@ -100,11 +101,6 @@ class HotSymbolsPane(LiveTable[Hotspot]):
     def until(self) -> float | None:
         """The newest moment that is looked at; None where there is no sample."""
         return self.scope.bounds(self.store.ring.last_time)[1]
-
-    def set_scope(self, scope: Scope) -> None:
-        """Look at another stretch of time."""
-        self.scope = scope
-        self._recount()
 
     def set_label(self, label: str | None) -> None:
         """Look at one target only; ``None`` for all."""
@@ -158,8 +154,8 @@ class HotSymbolsPane(LiveTable[Hotspot]):
         ring, chosen = self.store.ring, self.scope.range
         if chosen is not None:
             # Late samples come in, the oldest leave: the range is the same as long as none did.
-            return chosen, ring.count(chosen.start, chosen.end)
-        return ring.revision
+            return self.scope, ring.count(chosen.start, chosen.end)
+        return self.scope, ring.revision
 
     def counts(self) -> dict[int, int]:
         """Stack id -> samples of the window and target that are shown."""

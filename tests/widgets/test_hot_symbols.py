@@ -82,7 +82,8 @@ async def test_percentages_are_of_the_window() -> None:
         assert re.search(r"25\.0 +25\.0 +10 +C +warm", text)
         assert "ancient" not in text
         assert "40 samples in 10s" in text and "top 2 carry 100.0%" in text
-        pane.set_scope(Scope(300))
+        pane.scope = Scope(300)
+        pane.refresh_data()
         await pilot.pause()
         assert "ancient" in widget_text(pane)
 

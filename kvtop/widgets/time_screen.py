@@ -1,0 +1,122 @@
+"""The time map over the whole screen: choose a stretch of time for every profile view."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from kvtop.profile.scope import TimeRange
+from kvtop.store import Store
+from kvtop.widgets.base import Help
+from kvtop.widgets.help import HelpScreen
+from kvtop.widgets.key_bar import KeyBar, KeyHint
+from kvtop.widgets.time_map import TimeMap
+
+_HINTS = (
+    KeyHint("?", "help", "screen.help"),
+    KeyHint("esc", "back", "screen.close"),
+    KeyHint("p", "worst p99", "screen.map('spike')"),
+    KeyHint("v", "select", "screen.map('anchor')"),
+    KeyHint("f", "flamegraph", "screen.map('open')"),
+    KeyHint("x", "drop", "app.clear_range"),
+    KeyHint("n", "marker", "screen.map('marker(1)')", 1),
+    KeyHint("+ -", "scale", "screen.map('scale(-1)')", 2),
+    KeyHint("t", "targets", "screen.map('by_target')", 2),
+    KeyHint("c", "counter", "screen.map('next_counter')", 4),
+)
+
+
+class TimeScreen(Screen[None]):
+    """Heatmap and curves; ``select`` is told what is selected, ``opened`` shows its flamegraph."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,T,q", "close", "back", key_display="esc"),
+        Binding("f", "map('open')", "flamegraph of the selection"),
+        Binding("question_mark", "help", "help", key_display="?"),
+        # Keys of the main screen that must not reach it from here.
+        Binding("r,z,slash,tab,shift+tab,space", "nothing", show=False),
+        Binding("left_square_bracket,right_square_bracket", "nothing", show=False),
+    ]
+    KEYS_HELP: ClassVar[list[Help]] = [
+        ("s S", "save what is selected"),
+        ("esc", "back, with the selection"),
+    ]
+    DEFAULT_CSS = """
+    TimeScreen {
+        & > TimeMap { height: 1fr; }
+    }
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        chosen: TimeRange | None,
+        *,
+        label: str | None = None,
+        select: Callable[[TimeRange | None], None],
+        opened: Callable[[], None],
+    ) -> None:
+        super().__init__()
+        self.map = TimeMap(store, label=label, id="time")
+        self._chosen = chosen
+        self._select = select
+        self._open = opened
+
+    def compose(self) -> ComposeResult:
+        yield self.map
+        yield KeyBar(_HINTS)
+
+    def on_mount(self) -> None:
+        """Show what is selected already."""
+        self.map.focus()
+        self.map.select(self._chosen)
+
+    def refresh_data(self) -> None:
+        """Follow the newest figures; called on every tick."""
+        self.map.refresh_data()
+
+    def on_time_map_selected(self, event: TimeMap.Selected) -> None:
+        """Limit every profile view."""
+        self._select(event.chosen)
+
+    def on_time_map_opened(self, event: TimeMap.Opened) -> None:
+        """Show the flamegraph."""
+        self._open()
+
+    def commands(self) -> list[tuple[str, str, Callable[[], object]]]:
+        """(title, key, what it runs) of everything that a key of this screen does."""
+        found: dict[str, tuple[str, str, Callable[[], object]]] = {}
+        for node in (self, self.map):
+            for binding in node.BINDINGS:
+                assert isinstance(binding, Binding)
+                if binding.action != "nothing":
+                    title = binding.description.capitalize()
+                    key = binding.key_display or binding.key.partition(",")[0]
+                    run = partial(node.run_action, binding.action)
+                    found.setdefault(title, (title, key, run))
+        return list(found.values())
+
+    def action_close(self) -> None:
+        """Back to where one came from; the selection stays."""
+        self.dismiss()
+
+    def action_nothing(self) -> None:
+        """Keys that would act on the main screen do not from here."""
+
+    async def action_map(self, action: str) -> None:
+        """Run an action of the map."""
+        await self.map.run_action(action)
+
+    @classmethod
+    def help_rows(cls) -> list[tuple[str, str, str]]:
+        """(group, key, text) of every key of this screen."""
+        return [("Time screen", key, text) for key, text in [*TimeMap.KEYS_HELP, *cls.KEYS_HELP]]
+
+    def action_help(self) -> None:
+        """Every key of this screen."""
+        self.app.push_screen(HelpScreen(self.help_rows(), "Keys of the time screen"))
