@@ -4,6 +4,8 @@
 (() => {
   const NS = "http://www.w3.org/2000/svg";
   const ROW = 18, PAD = 12, CHAR = 7.23, MIN_WIDTH = 0.4, BUTTON = 24;
+  const KEYS = "keys: / search  ·  arrows, enter, esc: walk, zoom, back  ·  0 reset  ·  c copy name  ·  "
+    + "i invert  ·  r callers  ·  t theme";
   const KINDS = ["Python", "native", "kernel", "interpreter glue", "unknown", ""];
   const GLUE = 3, GROUP = 5;
   const svg = document.documentElement.localName === "svg"
@@ -328,11 +330,16 @@
     }
     let line = y + 32;
     const letters = Math.max(20, Math.floor((width - 2 * PAD) / 6.65));
-    for (const text of profile.notes) {
+    for (const text of [...profile.notes, KEYS]) {
       let rest = text;
       while (rest) {
-        make("text", { x: PAD, y: line, class: "note" }, foot, rest.slice(0, letters));
-        rest = rest.slice(letters);
+        let cut = letters;
+        // At a gap between two parts, if there is one.
+        if (rest.length > letters) cut = rest.lastIndexOf("  ·  ", letters) + 5;
+        if (cut < 5) cut = letters;
+        make("text", { x: PAD, y: line, class: "note" }, foot,
+          rest.slice(0, cut).replace(/  ·  $/, ""));
+        rest = rest.slice(cut);
         line += 15;
       }
     }

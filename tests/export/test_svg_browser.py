@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from kvtop.export.svg import SvgMeta, write_svg
+from kvtop.export.svg import SvgMeta, SvgView, write_svg, write_svg_groups
+from kvtop.export.svg_static import WIDTH
 from kvtop.profile.frames import Frame, Kind
 from kvtop.profile.stacks import StackTable
 from tests.export.test_svg import HOSTILE, META
@@ -220,6 +221,109 @@ def test_hostile_names_do_nothing(page: Page, tmp_path: Path) -> None:
     assert page.evaluate("window.pwned") is None
     assert page.locator("script").count() == 1
     assert page.locator("image, img, a").count() == 0
+
+
+def test_the_address_keeps_zoom_search_and_view(page: Page, tmp_path: Path) -> None:
+    table = StackTable()
+    show(page, tmp_path, example(table), table)
+    page.locator(box(page, "medium")).click()
+    page.keyboard.press("/")
+    page.keyboard.type("me.*um")
+    page.keyboard.press("Enter")
+    page.keyboard.press("i")
+    link = page.evaluate("location.href")
+    page.keyboard.press("0")
+    assert page.evaluate("location.hash") == "#view=icicle"
+    page.goto("about:blank")
+    page.goto(link)
+    assert names(page) == ["all", "_start", "main", "medium"]
+    assert page.locator("#search").evaluate("element => element.value") == "me.*um"
+    assert page.locator("g.box.hit").count() == 1
+    assert page.locator("#invert").get_attribute("aria-pressed") == "true"
+
+
+def test_the_back_button_zooms_out(page: Page, tmp_path: Path) -> None:
+    table = StackTable()
+    show(page, tmp_path, example(table), table)
+    everything = names(page)
+    page.locator(box(page, "main")).click()
+    page.locator(box(page, "medium")).click()
+    page.go_back()
+    assert "medium" in names(page) and "light" not in names(page)
+    page.go_back()
+    assert names(page) == everything
+
+
+@pytest.mark.parametrize("hash", ["zoom=99999", "zoom=x", "search=(", "view=what", "theme=red&a=%"])
+def test_any_address_opens(page: Page, tmp_path: Path, hash: str) -> None:
+    table = StackTable()
+    show(page, tmp_path, example(table), table)
+    page.goto("about:blank")
+    page.goto(f"{(tmp_path / 'profile.svg').as_uri()}#{hash}")
+    assert {"all", "main", "light"} <= set(names(page))
+
+
+def test_the_theme_is_a_switch(page: Page, tmp_path: Path) -> None:
+    table = StackTable()
+    show(page, tmp_path, example(table), table)
+    fill = "element => getComputedStyle(element).fill"
+    light = [page.locator(which).first.evaluate(fill) for which in (".back", "g.box > rect")]
+    page.locator("#theme").click()
+    dark = [page.locator(which).first.evaluate(fill) for which in (".back", "g.box > rect")]
+    assert light[0] != dark[0] and light[1] != dark[1]
+    assert page.locator("#theme text").text_content() == "light"
+    page.emulate_media(color_scheme="dark")
+    page.keyboard.press("t")
+    assert [page.locator(w).first.evaluate(fill) for w in (".back", "g.box > rect")] == light
+    page.reload()
+    assert page.locator(".back").first.evaluate(fill) == light[0]
+
+
+def test_it_opens_the_way_it_was_asked_for(page: Page, tmp_path: Path) -> None:
+    table = StackTable()
+    groups = {"node0": example(table)}
+    file = tmp_path / "profile.svg"
+    view = SvgView(inverted=True, callers=True, glue=True, width=900)
+    file.write_text(write_svg_groups(groups, table, META, view), "utf-8")
+    page.goto(file.as_uri())
+    for button in ("invert", "callers", "glue"):
+        assert page.locator(f"#{button}").get_attribute("aria-pressed") == "true"
+    assert page.evaluate("document.documentElement.getAttribute('width')") == "900"
+    # What it is grouped by stays at the root, where callers are turned round.
+    assert names(page)[:2] == ["all", "node0"]
+    top = "element => element.querySelector('rect').getBBox().y"
+    root, group = (page.locator(box(page, name)) for name in ("all", "node0"))
+    assert root.evaluate(top) < group.evaluate(top)
+
+
+def test_the_script_draws_what_the_file_shows_without_it(page: Page, tmp_path: Path) -> None:
+    table = StackTable()
+    for view in (SvgView(), SvgView(callers=True), SvgView(inverted=True, glue=True)):
+        text = write_svg_groups({"": example(table)}, table, META, view)
+        file = tmp_path / "profile.svg"
+        file.write_text(text, "utf-8")
+        page.set_viewport_size({"width": WIDTH, "height": 720})
+        page.goto(file.as_uri())
+        rects = """elements => elements.map(e => {
+            const r = e.querySelector("rect").getBBox();
+            return [Math.round(r.x), Math.round(r.width)];
+        })"""
+        drawn = page.locator("g.box").evaluate_all(rects)
+        plain = tmp_path / "plain.svg"
+        plain.write_text(re.sub(r"<script>.*</script>", "", text, flags=re.DOTALL), "utf-8")
+        page.goto(plain.as_uri())
+        assert sorted(drawn) == sorted(page.locator("g.box").evaluate_all(rects))
+
+
+def test_copying_a_name(browser: Browser, tmp_path: Path) -> None:
+    table = StackTable()
+    page = browser.new_page(permissions=["clipboard-read", "clipboard-write"])
+    show(page, tmp_path, example(table), table)
+    page.locator(box(page, "medium")).hover()
+    page.keyboard.press("c")
+    page.wait_for_function("document.querySelector('#details').textContent.includes('copied')")
+    assert page.evaluate("navigator.clipboard.readText()") == "medium"
+    page.close()
 
 
 def test_inside_a_page_it_draws_as_well(page: Page, tmp_path: Path) -> None:
