@@ -39,6 +39,7 @@ from kvtop.widgets.source_screen import SourceScreen
 from kvtop.widgets.still import still
 from kvtop.widgets.table import LiveTable
 from kvtop.widgets.time_screen import TimeScreen
+from kvtop.widgets.waits_screen import WaitsScreen
 
 REFRESH_STEPS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 FIRST_TICKS = (0.1, 0.2, 0.3, 0.4)
@@ -266,6 +267,17 @@ class KvtopApp(App[int]):
         self.scope = self.scope.over(chosen)
         self.dashboard.hot_symbols.scope = self.scope
 
+    def action_off_cpu(self) -> None:
+        """Where the threads of what the hot symbols show wait; recorded while it is open."""
+        screen = WaitsScreen(
+            self.session.store,
+            self.session.follow_waits,
+            scope=self.scope,
+            label=self.dashboard.hot_symbols.label,
+            save=self.action_save_svg,
+        )
+        self.push_screen(screen)
+
     def on_function_asked(self, event: FunctionAsked) -> None:
         """A pane or the flamegraph asks for a closer look at a function."""
         event.stop()
@@ -328,7 +340,10 @@ class KvtopApp(App[int]):
     def _shot(self) -> Shot:
         """The samples that flamegraph or hot symbols show."""
         if (graph := self.graph_screen) is not None:
-            return Shot(graph.counts(), graph.window, graph.until, graph.label)
+            return Shot(
+                *(graph.counts(), graph.window, graph.until, graph.label),
+                *(graph.flamegraph.unit, graph.event),
+            )
         hot = self.dashboard.hot_symbols
         return Shot(hot.counts(), hot.window, hot.until, hot.label)
 

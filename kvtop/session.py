@@ -18,6 +18,7 @@ from kvtop.collectors.annotate import AnnotateError, Span
 from kvtop.collectors.attach import AttachError, resolve
 from kvtop.collectors.cluster import ClusterCollector
 from kvtop.collectors.doctor import PerfFacts, probe
+from kvtop.collectors.off_cpu import OffCpu
 from kvtop.collectors.perf_record import PerfRecord
 from kvtop.collectors.perf_stat import PerfStat
 from kvtop.collectors.processes import Processes, process_exists
@@ -80,6 +81,8 @@ class Session:
         self._tasks: list[asyncio.Task[None]] = []
         self._cluster: ClusterRun | None = None
         self._record: PerfRecord | None = None
+        self._off_cpu: OffCpu | None = None
+        self._following: asyncio.Task[None] | None = None
         self._stat = PerfStat(interval=max(1.0, config.refresh))
         self._status = ClusterCollector()
         self._processes = Processes(perf_pids=self._perf_pids)
@@ -96,6 +99,7 @@ class Session:
 
     async def stop(self) -> None:
         """End every child and remove every temporary file; safe to call twice."""
+        self.follow_waits(False)
         for task in self._tasks:
             task.cancel()
         stopping = asyncio.gather(*self._tasks, return_exceptions=True)
@@ -136,6 +140,32 @@ class Session:
         if self._record is None:
             raise AnnotateError("perf does not run.")
         return await self._record.annotate(frame, Span(start, end, pids))
+
+    # Waits
+
+    def follow_waits(self, on: bool) -> None:
+        """Begin to record where the targets' threads wait, from nothing; or end it.
+
+        What was recorded stays. Where it cannot be, the status of ``off_cpu`` says why.
+        """
+        if self._following is not None:
+            self._following.cancel()
+            # Awaited in `stop`, so that perf is reaped.
+            self._tasks = [task for task in self._tasks if not task.done()]
+            self._following = self._off_cpu = None
+        if not on:
+            return
+        self.store.waits.clear()
+        now = time.monotonic()
+        if self._record is None:
+            reason = self.store.health(PerfRecord.name).reason
+            self.emit(CollectorStatus(now, OffCpu.name, Health.UNAVAILABLE, reason))
+            return
+        self.emit(CollectorStatus(now, OffCpu.name, Health.STARTING))
+        pids = [target.pid for target in self.store.targets.values()]
+        self._off_cpu = OffCpu(self._ring.table, pids, self.config.call_graph)
+        self._following = asyncio.create_task(self._keep_running(self._off_cpu))
+        self._tasks.append(self._following)
 
     # Faults
 
@@ -273,6 +303,8 @@ class Session:
             self.ended = not event.targets
             self._stat.retarget(event.targets)
             self._processes.retarget(event.targets)
+            if self._off_cpu is not None:
+                self._off_cpu.retarget([target.pid for target in event.targets])
         self.store.apply(event)
 
     def _member_changed(self, member: Member) -> None:
@@ -298,7 +330,8 @@ class Session:
 
     def _perf_pids(self) -> tuple[int, ...]:
         record = self._record.child_pids if self._record is not None else ()
-        return (*record, *self._stat.child_pids)
+        waits = self._off_cpu.child_pids if self._off_cpu is not None else ()
+        return (*record, *self._stat.child_pids, *waits)
 
     def _launch(self, collectors: tuple[Collector, ...]) -> None:
         self._tasks += [asyncio.create_task(self._keep_running(c)) for c in collectors]

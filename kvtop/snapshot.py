@@ -26,13 +26,15 @@ class Shot:
     """What is to be saved: the fold (stack id -> samples) of ``window`` seconds.
 
     ``until`` is its newest moment, monotonic seconds (now where None); ``label`` the one target
-    that it is limited to, if it is.
+    that it is limited to, if it is. Weights of another ``unit`` than samples are of ``event``.
     """
 
     counts: Mapping[int, int]
     window: float
     until: float | None = None
     label: str | None = None
+    unit: str = "samples"
+    event: str = ""
 
 
 async def save_svg(session: Session, shot: Shot) -> Path:
@@ -47,7 +49,8 @@ async def save_svg(session: Session, shot: Shot) -> Path:
 async def save_all(session: Session, shot: Shot) -> Path:
     """Write perf.data, perf.unfold, perf.folded and perf.svg into a directory of their own.
 
-    The former two hold every target, and all from the beginning of the window until now.
+    The former two hold every target, and all from the beginning of the window until now; they
+    are left out where the weights are no samples.
     """
     directory = _unused(session.config.output, "")
     table = session.store.table
@@ -58,6 +61,8 @@ async def save_all(session: Session, shot: Shot) -> Path:
         raise SaveError(f"cannot make {directory}: {error.strerror}.") from error
     _write(directory / "perf.folded", write_folded(shot.counts, table))
     _write(directory / "perf.svg", svg)
+    if shot.unit != "samples":
+        return directory.absolute()
     try:
         ago = 0.0 if shot.until is None else time.monotonic() - shot.until
         await session.save_perf_data(directory, shot.window + max(0.0, ago))
@@ -87,14 +92,16 @@ def _write(path: Path, text: str) -> None:
 def _meta(session: Session, shot: Shot) -> SvgMeta:
     store = session.store
     pipeline = store.pipeline
+    sampled = pipeline if shot.unit == "samples" else None
     until = store.wall(time.monotonic() if shot.until is None else shot.until)
     return SvgMeta(
         title=store.info.title if shot.label is None else f"{shot.label} of {store.info.title}",
         command=shlex.join(["kvtop", *sys.argv[1:]]),
         host=store.info.host,
         kernel=store.info.kernel,
-        event=pipeline.event if pipeline else "",
-        frequency=f"{pipeline.frequency} Hz" if pipeline else "",
+        event=sampled.event if sampled else shot.event,
+        frequency=f"{sampled.frequency} Hz" if sampled else "",
         window=f"{shot.window:g} s up to {datetime.fromtimestamp(until):%Y-%m-%d %H:%M:%S}",
         version=__version__,
+        unit=shot.unit,
     )

@@ -27,6 +27,8 @@ from kvtop.events import (
     StressStats,
     Target,
     TargetsChanged,
+    WaitBatch,
+    WaitStats,
 )
 from kvtop.profile.ring import SampleRing
 from kvtop.profile.series import Series
@@ -112,6 +114,19 @@ class StressStore:
         self.revision += 1
 
 
+class WaitStore:
+    """Where threads wait: the ring's periods are nanoseconds off the CPU, its events WaitStates."""
+
+    def __init__(self, table: StackTable) -> None:
+        self.ring = SampleRing(table, max_samples=500_000)
+        self.stats: WaitStats | None = None
+
+    def clear(self) -> None:
+        """Forget all: another recording begins."""
+        self.ring.clear()
+        self.stats = None
+
+
 @dataclass(slots=True)
 class _Versioned:
     revision: int = 0
@@ -155,6 +170,7 @@ class Store:
         self.ring = ring
         self.counters = CounterStore()
         self.stress = StressStore()
+        self.waits = WaitStore(ring.table)
         self.cluster = ClusterStore()
         self.markers = MarkerStore()
         self.logs = LogStore()
@@ -179,7 +195,11 @@ class Store:
         """Keep one event in the store it belongs to."""
         match event:
             case SampleBatch():
-                self._add_samples(event.samples)
+                self._add_samples(self.ring, event.samples)
+            case WaitBatch():
+                self._add_samples(self.waits.ring, event.samples)
+            case WaitStats():
+                self.waits.stats = event
             case CounterReading():
                 self.counters.add(event)
             case NodeStatus():
@@ -216,10 +236,10 @@ class Store:
         """Wall-clock seconds (Unix time) of a monotonic time."""
         return time + self.info.wall_offset
 
-    def _add_samples(self, samples: tuple[StackSample, ...]) -> None:
+    def _add_samples(self, ring: SampleRing, samples: tuple[StackSample, ...]) -> None:
         for sample in samples:
             label, role = self._labels.get(sample.pid, (f"{sample.comm}({sample.pid})", Role.OTHER))
-            self.ring.append(sample, label, role)
+            ring.append(sample, label, role)
 
     def _add_status(self, status: NodeStatus) -> None:
         before = self.cluster.nodes.get(status.name)

@@ -29,6 +29,7 @@ class FakeSession(Session):
         self._ring = self.store.ring
         self.faults: list[str] = []
         self.refuse = ""
+        self.followed: list[bool] = []
 
     def fold(self, window: float) -> dict[int, int]:
         """The window up to the newest sample: the made-up run lies in the past."""
@@ -39,6 +40,10 @@ class FakeSession(Session):
         (directory / "perf.data").write_text(f"{window:.0f}")
         (directory / "perf.unfold").write_text(str(time.time()))
         return 1
+
+    def follow_waits(self, on: bool) -> None:
+        """Write it down; the made-up waits stay."""
+        self.followed.append(on)
 
     async def kill(self, name: str) -> None:
         """Write it down."""

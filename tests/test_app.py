@@ -21,6 +21,7 @@ from kvtop.widgets.help import HelpScreen
 from kvtop.widgets.prompt import PromptScreen
 from kvtop.widgets.time_map import TimeMap
 from kvtop.widgets.time_screen import TimeScreen
+from kvtop.widgets.waits_screen import WaitsScreen
 from tests.fake_session import FakeSession, config
 from tests.widgets import golden
 from tests.widgets.made_up import START, play, targets
@@ -117,6 +118,13 @@ async def _slower(run: Run) -> None:
 async def _flamegraph(run: Run) -> None:
     assert isinstance(run.app.screen, FlamegraphScreen)
     assert "SkipList.insert" in await run.text()
+
+
+async def _off_cpu(run: Run) -> None:
+    assert isinstance(run.app.screen, WaitsScreen)
+    assert run.session.followed == [True]
+    assert "off-CPU" in await run.press("o", "o")
+    assert run.session.followed == [True, False, True]
 
 
 async def _save_svg(run: Run) -> None:

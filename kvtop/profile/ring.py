@@ -30,6 +30,7 @@ class GroupKey(StrEnum):
     ROLE = "role"
     PROCESS = "process"
     THREAD = "thread"
+    EVENT = "event"
 
 
 class Origin(NamedTuple):
@@ -53,6 +54,8 @@ class Origin(NamedTuple):
                 return f"{self.label} ({self.pid})"
             case GroupKey.THREAD:
                 return f"{self.comm} ({self.tid})"
+            case GroupKey.EVENT:
+                return self.event
 
 
 @dataclass(frozen=True, slots=True)

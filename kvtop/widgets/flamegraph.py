@@ -18,7 +18,7 @@ from kvtop.profile.layout import Box
 from kvtop.profile.plumbing import is_plumbing
 from kvtop.profile.stacks import StackTable
 from kvtop.profile.tree import TreeOptions
-from kvtop.widgets.base import Help, LineWidget
+from kvtop.widgets.base import Help, LineWidget, wrap
 from kvtop.widgets.figures import percent
 from kvtop.widgets.flame_colours import COMPONENTS, Palette
 from kvtop.widgets.flame_labels import shorten
@@ -125,6 +125,8 @@ class Flamegraph(LineWidget):
         self.state = FlameState(table)
         self.unit = unit
         self.caption = ""
+        self.empty = ""
+        """What to say while there is no box; that nothing is here yet where it is empty."""
         self.flame = False
         """Root at the bottom."""
         self.hovered: int | None = None
@@ -221,10 +223,11 @@ class Flamegraph(LineWidget):
     def draw(self, width: int, height: int) -> list[Strip]:
         if self.state.lay_out(width):
             self._forget()
-        ground = self.rich_style
+        ground = self.plain
         lines = [self._row_strip(self._row_at(y), width, ground) for y in range(self.room)]
         if not self.state.tree.weight:
-            lines[0] = self.line([(f"no {self.unit} here yet", self.paint("dim"))])
+            said = wrap(self.empty or f"no {self.unit} here yet", width)[: self.room]
+            lines[: len(said)] = [self.line([(text, self.paint("dim"))]) for text in said]
         foot = [self._details(width), self._numbers(width), self._legend(width)]
         if self.foot == 2:
             foot = [self._details(width), self._numbers(width)]

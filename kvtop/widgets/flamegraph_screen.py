@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from kvtop.profile.ring import Filter, GroupKey
+from kvtop.profile.ring import Filter, GroupKey, SampleRing
 from kvtop.profile.scope import Scope
 from kvtop.profile.text import safe_text
 from kvtop.store import Store
@@ -27,13 +27,6 @@ from kvtop.widgets.scope_text import length, remarks
 Source = Callable[[float, GroupKey | None], Groups]
 """(seconds, grouping) -> folds of the last seconds; one group named '' where not grouped."""
 
-_GROUPINGS: tuple[GroupKey | None, ...] = (
-    None,
-    GroupKey.LABEL,
-    GroupKey.ROLE,
-    GroupKey.THREAD,
-    GroupKey.PROCESS,
-)
 _HINTS = (
     KeyHint("?", "help", "screen.help"),
     KeyHint("esc", "back", "screen.back"),
@@ -81,6 +74,13 @@ class FlamegraphScreen(Screen[None]):
         Binding("tab", "flame('sibling(1)')", "right", show=False),
         Binding("shift+tab", "flame('sibling(-1)')", "left", show=False),
     ]
+    GROUPINGS: ClassVar[tuple[GroupKey | None, ...]] = (
+        None,
+        GroupKey.LABEL,
+        GroupKey.ROLE,
+        GroupKey.THREAD,
+        GroupKey.PROCESS,
+    )
     KEYS_HELP: ClassVar[list[Help]] = [
         ("space", "freeze, or follow the newest samples again"),
         ("[ ]", "shorter or longer window"),
@@ -131,14 +131,25 @@ class FlamegraphScreen(Screen[None]):
     def on_mount(self) -> None:
         """Show the window as it is now."""
         if not self.live and self._frozen_at is None:
-            self._frozen_at = self.store.ring.last_time
+            self._frozen_at = self.ring.last_time
         self.flamegraph.focus()
         self._load()
 
     # Data
 
+    @property
+    def ring(self) -> SampleRing:
+        """The samples that are shown."""
+        return self.store.ring
+
+    @property
+    def event(self) -> str:
+        """What the weights are of, for a file's footer."""
+        stats = self.store.pipeline
+        return f"{stats.event} @ {stats.frequency} Hz" if stats is not None else ""
+
     def _ring(self, seconds: float, grouping: GroupKey | None) -> Groups:
-        ring = self.store.ring
+        ring = self.ring
         start, end = self.scope.bounds(self.until)
         labels = None if self.label is None else frozenset((self.label,))
         filter = Filter(start=start, end=end, labels=labels)
@@ -177,7 +188,7 @@ class FlamegraphScreen(Screen[None]):
     @property
     def until(self) -> float | None:
         """The newest moment that is shown, monotonic seconds; None where there is no sample."""
-        return self._frozen_at if self._frozen_at is not None else self.store.ring.last_time
+        return self._frozen_at if self._frozen_at is not None else self.ring.last_time
 
     def set_scope(self, scope: Scope) -> None:
         """Show another stretch of time: a range holds still, all else follows the newest."""
@@ -188,11 +199,11 @@ class FlamegraphScreen(Screen[None]):
 
     def refresh_data(self) -> None:
         """Follow the newest samples, unless frozen; called on every tick."""
-        if self.live and self.store.ring.revision != self._seen:
+        if self.live and self.ring.revision != self._seen:
             self._load()
 
     def _load(self) -> None:
-        self._seen = self.store.ring.revision
+        self._seen = self.ring.revision
         groups = self._groups(self.grouping)
         weight = sum(sum(counts.values()) for counts in groups.values())
         self.flamegraph.set_groups(groups, self.store.table, self._caption(weight))
@@ -203,9 +214,8 @@ class FlamegraphScreen(Screen[None]):
 
     def _caption(self, weight: int) -> str:
         parts = []
-        stats = self.store.pipeline
-        if stats is not None:
-            parts.append(f"{stats.event} @ {stats.frequency} Hz")
+        if self.event:
+            parts.append(self.event)
         parts.append(f"{weight:,} samples of {length(self.scope, self.until)}")
         parts += filter(None, remarks(self.scope, self.store.info.wall_offset))
         parts.append("all targets" if self.label is None else self.label)
@@ -258,7 +268,7 @@ class FlamegraphScreen(Screen[None]):
         """Keep what is shown, or follow again, which leaves a range."""
         self.scope = self.scope.over(None)
         self.live = not self.live
-        self._frozen_at = None if self.live else self.store.ring.last_time
+        self._frozen_at = None if self.live else self.ring.last_time
         self._load()
 
     def on_unmount(self) -> None:
@@ -276,8 +286,8 @@ class FlamegraphScreen(Screen[None]):
 
     def action_group(self) -> None:
         """Group by the next thing."""
-        at = (_GROUPINGS.index(self.grouping) + 1) % len(_GROUPINGS)
-        self.grouping = _GROUPINGS[at]
+        at = (self.GROUPINGS.index(self.grouping) + 1) % len(self.GROUPINGS)
+        self.grouping = self.GROUPINGS[at]
         self._load()
 
     def action_search(self) -> None:

@@ -1,0 +1,284 @@
+"""The collector of waits: where the targets' threads are when they are not on a CPU.
+
+It runs only while somebody looks. The software event ``context-switches`` is taken and not the
+tracepoint sched:sched_switch, which happens at the same place in the kernel: it needs no tracefs
+and no root, perf_event_paranoid at 1 is enough.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from kvtop.collectors.attach import choose_call_graph
+from kvtop.collectors.doctor import not_permitted, perf_missing, read_paranoid
+from kvtop.collectors.fdio import big_pipe
+from kvtop.collectors.perf_buffer import buffer_options
+from kvtop.collectors.perf_jit import JIT_OBJECT_DIRECTORY, JitObjects
+from kvtop.collectors.perf_pipe import Record
+from kvtop.collectors.perf_script import ScriptParser
+from kvtop.collectors.perf_stream import DWARF, RecordOptions, Stream
+from kvtop.collectors.perf_window import PipeWindow
+from kvtop.collectors.processes import process_exists
+from kvtop.collectors.switch_rate import STACKS_A_SECOND, Part, plan, switch_rates
+from kvtop.collectors.vdso import VDSO, VdsoFile
+from kvtop.collectors.waits import Waits, split_period
+from kvtop.events import (
+    CollectorStatus,
+    Emit,
+    Health,
+    StackSample,
+    WaitBatch,
+    WaitState,
+    WaitStats,
+)
+from kvtop.profile.frames import Frame, Kind
+from kvtop.profile.stacks import StackTable
+from kvtop.profile.text import safe_text
+
+MOST_SWITCHES = 50_000
+"""Switches a second beyond which kvtop does not follow: each is two records to read."""
+NOT_SAMPLED = Frame("[stack not sampled]", "", Kind.UNKNOWN)
+ASLEEP_BEFORE = Frame("[asleep since before the recording]", "", Kind.UNKNOWN)
+_LOOK_EVERY = 0.2
+_STATS_EVERY = 1.0
+_TOO_MANY_FOR = 3
+"""Seconds above a limit that are no mere burst."""
+_TRIES = 3
+_PING = b"ping\n"
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchOptions(RecordOptions):
+    """What to record of context switches: ``every`` is the N of one in N, of these threads."""
+
+    tids: tuple[int, ...] = ()
+    every: int = 1
+
+    def command(self) -> list[str]:
+        """The ``perf record`` command line; standard input takes its control commands."""
+        graph = DWARF if self.call_graph == "dwarf" else self.call_graph
+        args = ["perf", "record", "--no-buildid", "-k", "CLOCK_MONOTONIC", "--control", "fd:0"]
+        args += ["-e", "context-switches", "-c", str(self.every), "--switch-events"]
+        args += ["--call-graph", graph, *buffer_options(), "--inherit"]
+        return [*args, "-o", "-", "-t", ",".join(map(str, self.tids))]
+
+
+class _Recording:
+    """One part's stream, from perf record to samples; a `Tap`."""
+
+    def __init__(
+        self,
+        part: Part,
+        call_graph: str,
+        table: StackTable,
+        objects: JitObjects,
+        vdso: VdsoFile,
+        take: Callable[[list[StackSample]], None],
+    ) -> None:
+        self.waits = Waits()
+        self.attached = asyncio.Event()
+        self._take = take
+        self._table = table
+        self._comms: dict[int, str] = {}
+        renamed = {JIT_OBJECT_DIRECTORY: "jit", vdso.filename: VDSO}
+        self._parser = ScriptParser(table, renamed)
+        self.control, self._orders = big_pipe()
+        options = SwitchOptions((), 0, call_graph, None, part.tids, part.every)
+        # Nothing is saved from this stream: no room for samples.
+        window = PipeWindow(0.0, 1 << 20)
+        self.stream = Stream(options, objects, vdso, window, self.attached, self._deliver, self)
+
+    def close(self) -> None:
+        os.close(self.control)
+        os.close(self._orders)
+
+    def look(self) -> None:
+        """Let perf record pass on what it has: it would wait until its buffer is half full."""
+        os.set_blocking(self._orders, False)
+        with suppress(BlockingIOError):
+            os.write(self._orders, _PING)
+
+    def rewrite(self, records: list[Record]) -> list[Record]:
+        """Switches become waits."""
+        passed = self.waits.feed(records, time.monotonic_ns())
+        unseen = self.waits.take_unseen()
+        if unseen:
+            intern, stack_id = self._table.intern, self._table.stack_id
+            self._take(
+                [
+                    StackSample(
+                        one.end_ns / 1e9,
+                        *(one.pid, one.tid, self._comm(one.pid, one.tid), _state(one.ready)),
+                        one.length_ns,
+                        stack_id([intern(NOT_SAMPLED if one.began else ASLEEP_BEFORE)]),
+                    )
+                    for one in unseen
+                ]
+            )
+        return passed
+
+    def _deliver(self, text: bytes) -> None:
+        samples = []
+        for sample in self._parser.feed(text):
+            length, ready = split_period(sample.period)
+            self._comms[sample.tid] = sample.comm
+            samples.append(sample._replace(period=length, event=_state(ready)))
+        if samples:
+            self._take(samples)
+
+    def _comm(self, pid: int, tid: int) -> str:
+        known = self._comms.get(tid)
+        if known is None:
+            try:
+                text = Path(f"/proc/{pid}/task/{tid}/comm").read_text(errors="replace")
+            except OSError:
+                text = ""
+            known = self._comms[tid] = safe_text(text.strip(), 40)
+        return known
+
+
+class OffCpu:
+    """Emits WaitBatch, WaitStats (1 Hz) and CollectorStatus; ``run`` ends where it cannot go on."""
+
+    name = "off_cpu"
+
+    def __init__(self, table: StackTable, pids: Sequence[int], call_graph: str = "auto") -> None:
+        self._table = table
+        self._pids = tuple(pids)
+        self._call_graph = call_graph
+        self._changed = asyncio.Event()
+        self._recordings: list[_Recording] = []
+        self._status: tuple[Health, str] | None = None
+
+    @property
+    def child_pids(self) -> tuple[int, ...]:
+        """perf's processes that run for this collector: part of what kvtop costs."""
+        return tuple(pid for one in self._recordings for pid in one.stream.pids)
+
+    def retarget(self, pids: Sequence[int]) -> None:
+        """Follow these processes from now on; nothing is interrupted where they are the same."""
+        if set(pids) != set(self._pids):
+            self._pids = tuple(pids)
+            self._changed.set()
+
+    async def run(self, emit: Emit) -> None:
+        """Record until cancelled, or until it makes no sense: the status says why."""
+        objects, vdso = JitObjects(), VdsoFile()
+        failures = 0
+        try:
+            while failures < _TRIES:
+                self._changed.clear()
+                alive = tuple(pid for pid in self._pids if process_exists(pid))
+                if not alive:
+                    self._report(emit, Health.UNAVAILABLE, "Every profiled process has exited.")
+                    await self._changed.wait()
+                    continue
+                rates = await switch_rates(alive)
+                if sum(rates.values()) > MOST_SWITCHES:
+                    self._report(emit, Health.UNAVAILABLE, _too_many(sum(rates.values())))
+                    return
+                reason = await self._record(rates, alive, objects, vdso, emit)
+                if self._changed.is_set() or not all(map(process_exists, alive)):
+                    failures = 0
+                    continue
+                final = reason in (perf_missing(), not_permitted(read_paranoid()))
+                failures = _TRIES if final or reason.startswith(_STOPPED) else failures + 1
+                self._report(emit, Health.UNAVAILABLE, reason)
+        finally:
+            objects.close()
+            vdso.close()
+
+    async def _record(
+        self,
+        rates: dict[int, float],
+        pids: tuple[int, ...],
+        objects: JitObjects,
+        vdso: VdsoFile,
+        emit: Emit,
+    ) -> str:
+        """Record until something ends or changes; one sentence on why it did."""
+        graph = choose_call_graph(pids) if self._call_graph == "auto" else self._call_graph
+        parts = plan(rates)
+        threads = len(rates)
+
+        def take(samples: list[StackSample]) -> None:
+            self._report(emit, Health.OK)
+            emit(WaitBatch(tuple(samples)))
+
+        async with AsyncExitStack() as stack:
+            for part in parts:
+                one = _Recording(part, graph, self._table, objects, vdso, take)
+                stack.callback(one.close)
+                self._recordings.append(one)
+            streams = [asyncio.create_task(one.stream.run()) for one in self._recordings]
+            changed = asyncio.create_task(self._changed.wait())
+            watch = asyncio.create_task(self._watch(parts, threads, emit))
+            tasks = [*streams, changed, watch]
+            try:
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+                self._recordings.clear()
+        for done in (watch, *streams):
+            if not done.cancelled():
+                return done.result()
+        return ""
+
+    async def _watch(self, parts: list[Part], threads: int, emit: Emit) -> str:
+        """Have the buffers read, tell the rates, and end it all where these are too high."""
+        began = time.monotonic()
+        last = began, 0, 0
+        above = 0
+        while True:
+            await asyncio.sleep(_LOOK_EVERY)
+            for one in self._recordings:
+                one.look()
+                if one.stream.attr is not None and one.stream.attr.exclude_kernel:
+                    return not_permitted(read_paranoid())
+            now = time.monotonic()
+            if now - last[0] < _STATS_EVERY:
+                continue
+            switches = sum(one.waits.switches for one in self._recordings)
+            stacks = sum(one.waits.stacks for one in self._recordings)
+            took = now - last[0]
+            rate, stack_rate = (switches - last[1]) / took, (stacks - last[2]) / took
+            last = now, switches, stacks
+            lost = sum(one.stream.lost for one in self._recordings)
+            every = max(part.every for part in parts)
+            emit(WaitStats(now, began, rate, stack_rate, every, threads, lost))
+            if rate > MOST_SWITCHES:
+                above += 1
+            elif stack_rate > 3 * STACKS_A_SECOND:
+                # The threads do something else than when their switches were counted.
+                self._changed.set()
+            else:
+                above = 0
+            if above >= _TOO_MANY_FOR:
+                return _too_many(rate)
+
+    def _report(self, emit: Emit, health: Health, reason: str = "") -> None:
+        if self._status != (health, reason):
+            self._status = health, reason
+            emit(CollectorStatus(time.monotonic(), self.name, health, reason))
+
+
+_STOPPED = "Waits are not followed at "
+
+
+def _too_many(rate: float) -> str:
+    return (
+        f"{_STOPPED}{rate:,.0f} context switches a second, the limit is {MOST_SWITCHES:,}: "
+        "attach to fewer processes."
+    )
+
+
+def _state(ready: bool) -> str:
+    return WaitState.READY if ready else WaitState.BLOCKED

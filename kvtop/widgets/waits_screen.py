@@ -1,0 +1,155 @@
+"""The flamegraph of waiting: where threads are while they are not on a CPU, in milliseconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+
+from kvtop.events import Health, WaitState
+from kvtop.profile.ring import Filter, GroupKey, SampleRing
+from kvtop.profile.scope import Scope
+from kvtop.profile.text import safe_text
+from kvtop.store import Store
+from kvtop.widgets.base import Help
+from kvtop.widgets.figures import clock, percent, span
+from kvtop.widgets.flame_state import Groups
+from kvtop.widgets.flamegraph_screen import FlamegraphScreen
+from kvtop.widgets.help import HelpScreen
+
+_NS_PER_MS = 1_000_000
+
+
+def milliseconds(counts: dict[int, int]) -> dict[int, int]:
+    """Nanoseconds as whole milliseconds; what rounding takes from one goes to the next."""
+    rounded: dict[int, int] = {}
+    rest = _NS_PER_MS // 2
+    for stack in sorted(counts):
+        whole, rest = divmod(counts[stack] + rest, _NS_PER_MS)
+        if whole:
+            rounded[stack] = whole
+    return rounded
+
+
+class WaitsScreen(FlamegraphScreen):
+    """Records while it is open; ``follow`` begins and ends that."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("o", "close", "on-CPU", show=False),
+    ]
+    GROUPINGS = (*FlamegraphScreen.GROUPINGS, GroupKey.EVENT)
+    KEYS_HELP: ClassVar[list[Help]] = [
+        ("o", "end the recording and go back"),
+        ("t", "group by target, role, thread, process, blocked or ready, or not at all"),
+        ("s", "save as interactive SVG, in ms"),
+        ("S", "save perf.folded and perf.svg, in ms"),
+        ("", "blocked: waits for input, a lock, a timer; ready: waits for a CPU"),
+        ("", "busy threads: one in N switches has its stack, its time stands for the others'"),
+    ]
+
+    def __init__(
+        self,
+        store: Store,
+        follow: Callable[[bool], None],
+        *,
+        scope: Scope,
+        label: str | None = None,
+        save: Callable[[], object] | None = None,
+    ) -> None:
+        super().__init__(store, scope=scope.over(None), label=label, save=save)
+        self._follow = follow
+        self._said: object = None
+        self.flamegraph.unit = "ms"
+
+    def on_mount(self) -> None:
+        """Begin to record, then show it."""
+        self._follow(True)
+        super().on_mount()
+
+    def on_unmount(self) -> None:
+        """Nobody looks any more."""
+        self._follow(False)
+        super().on_unmount()
+
+    @property
+    def ring(self) -> SampleRing:
+        """The waits that were recorded."""
+        return self.store.waits.ring
+
+    @property
+    def event(self) -> str:
+        """What the weights are of, for a file's footer."""
+        return f"off-CPU time, {self._sampled()}"
+
+    def _sampled(self) -> str:
+        stats = self.store.waits.stats
+        if stats is None or stats.every == 1:
+            return "every switch has its stack"
+        return f"1 in {stats.every} switches has its stack"
+
+    def _filter(self) -> Filter:
+        start, end = self.scope.bounds(self.until)
+        labels = None if self.label is None else frozenset((self.label,))
+        return Filter(start=start, end=end, labels=labels)
+
+    def _ring(self, seconds: float, grouping: GroupKey | None) -> Groups:
+        if grouping is None:
+            return {"": milliseconds(self.ring.fold(self._filter(), "period"))}
+        groups = self.ring.fold_by(self._filter(), grouping, "period")
+        return {name: milliseconds(counts) for name, counts in groups.items()}
+
+    def refresh_data(self) -> None:
+        """Follow the newest waits, and what the collector says of them."""
+        said = self.store.health("off_cpu"), self.store.waits.stats
+        if said != self._said:
+            self._said = said
+            self._seen = None
+        super().refresh_data()
+
+    def _load(self) -> None:
+        status = self.store.health("off_cpu")
+        said = {
+            Health.STARTING: "counting context switches, then recording …",
+            Health.OK: "no thread has waited yet",
+        }.get(status.health, safe_text(status.reason, 400))
+        if said != self.flamegraph.empty:
+            self.flamegraph.empty = said
+            self.flamegraph.redraw()
+        super()._load()
+
+    def _caption(self, weight: int) -> str:
+        parts = ["off-CPU"]
+        stats, status = self.store.waits.stats, self.store.health("off_cpu")
+        if status.health is Health.UNAVAILABLE and weight:
+            parts.append("STOPPED")
+        recorded = self.window
+        if stats is not None:
+            recorded = min(recorded, max(0.0, (self.until or stats.time) - stats.since))
+        parts.append(f"{weight:,} ms of {span(round(recorded))}")
+        if not self.live:
+            at = "" if self.until is None else f" at {clock(self.store.wall(self.until))}"
+            parts.append(f"FROZEN{at}")
+        if self.grouping is not None:
+            parts.append(f"by {self.grouping.value}")
+        if weight:
+            parts.append(f"{percent(self._ready_share())}% waiting for a CPU")
+        if stats is not None:
+            parts.append(f"{stats.switches:,.0f} switches/s")
+            if stats.every > 1:
+                parts.append(f"1 in {stats.every} with its stack")
+            if stats.lost:
+                parts.append(f"LOST {stats.lost:,}")
+        parts.append("all targets" if self.label is None else self.label)
+        return safe_text(" · ".join(parts))
+
+    def _ready_share(self) -> float:
+        by_state = self.ring.fold_by(self._filter(), GroupKey.EVENT, "period")
+        sums = {state: sum(counts.values()) for state, counts in by_state.items()}
+        return 100 * sums.get(WaitState.READY, 0) / max(1, sum(sums.values()))
+
+    def action_help(self) -> None:
+        """Every key of this screen."""
+        mine = [("Off-CPU", key, text) for key, text in self.KEYS_HELP]
+        rows = [row for row in FlamegraphScreen.help_rows() if row[1] not in ("t", "s", "S")]
+        self.app.push_screen(HelpScreen([*mine, *rows], "Keys of the off-CPU flamegraph"))
