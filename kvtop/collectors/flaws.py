@@ -97,7 +97,7 @@ def _explain(kind: FlawKind, culprit: str, call_graph: str, jit_dumps: bool) -> 
     if culprit.endswith(_DELETED):
         return f"{culprit.removesuffix(_DELETED).strip()} was replaced", "restart the process"
     return (
-        f"{culprit} is stripped of symbols",
+        f"{culprit} has no symbols for this code",
         "install its debug symbols (see find-dbgsym-packages or debuginfo-install)",
     )
 

@@ -34,6 +34,7 @@ _HEADER = re.compile(
     r"(?P<period>\d{1,20}) +(?P<event>\S.*?): *",
     re.DOTALL | re.ASCII,
 )
+_PLAIN = re.compile(r"\t *([0-9a-f]{1,16}) ([^ (]+) \(([/\[][^ ()]*)\)")
 # The object is what stands in the last parentheses that open with a path or a bracket.
 _FRAME = re.compile(r"\s*([0-9a-f]{1,16}) (?:(.*) )?\(([/\[].*)\)", re.DOTALL)
 _FRAME_OTHER = re.compile(r"\s*([0-9a-f]{1,16}) ?(.*?)(?: \(([^()]*)\))?", re.DOTALL)
@@ -200,20 +201,21 @@ class ScriptParser:
         return judged
 
     def _frames(self, lines: list[str], pid: int) -> list[int]:
-        known = self._lines
-        found = [*map(known.get, lines)]
+        found: list[Any] = [*map(self._lines.get, lines)]
         if None in found:
-            for at, frame in enumerate(found):
-                if frame is None:
-                    found[at] = self._frame(lines[at], pid)
-        return [frame for frame in found if frame is not None]
+            found = [
+                self._frame(line, pid) if f is None else f
+                for f, line in zip(found, lines, strict=True)
+            ]
+            found = [f for f in found if f is not None]
+        return found
 
     def _frame(self, line: str, pid: int) -> int | None:
         """The id of a frame, None where the line is none."""
-        match = _FRAME.fullmatch(line) or _FRAME_OTHER.fullmatch(line)
-        if match is None:
+        parts = _PLAIN.fullmatch(line) or _FRAME.fullmatch(line) or _FRAME_OTHER.fullmatch(line)
+        if parts is None:
             return None
-        address, symbol, dso = match.groups()
+        address, symbol, dso = parts.groups()
         dso = dso or UNKNOWN_SYMBOL
         if not symbol or symbol == UNKNOWN_SYMBOL:
             at = int(address, 16)

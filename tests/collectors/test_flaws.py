@@ -27,7 +27,7 @@ def test_a_whole_stack_with_names_lacks_nothing() -> None:
 @pytest.mark.parametrize(
     ("leaf", "culprit", "cause", "remedy"),
     [
-        ("71d9d [unknown] (/usr/bin/x)", "x", "x is stripped of symbols", "debug symbols"),
+        ("71d9d [unknown] (/usr/bin/x)", "x", "x has no symbols", "debug symbols"),
         ("7f2a [unknown] (/tmp/perf-77.map)", "perf-77.map", "at run time", "--perf-basic-prof"),
         ("7f2a [unknown] (//anon)", "anon", "at run time", "perf-map-agent"),
         ("7f2a [unknown] ([heap])", "[heap]", "at run time", "python -X perf"),

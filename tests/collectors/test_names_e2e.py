@@ -125,7 +125,7 @@ async def test_a_stripped_program_is_told_with_the_remedy(tmp_path: Path) -> Non
         seen = Seen(program.pid)
         await seen.run(100)
     worst = seen.stats.flaws[0]
-    assert (worst.object, worst.cause) == ("stripped", "stripped is stripped of symbols")
+    assert (worst.object, worst.cause) == ("stripped", "stripped has no symbols for this code")
     assert "debug symbols" in worst.remedy
     assert worst.samples > 0.9 * seen.stats.samples
 
