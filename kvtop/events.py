@@ -119,6 +119,10 @@ class PipelineStats:
     frequency: int
     call_graph: str
     flaws: tuple[Flaw, ...] = ()
+    copied: int = 0
+    """Bytes of samples that the kernel made, stacks included: time that the targets do not run."""
+    throttled: int = 0
+    """How often the kernel stopped the sampling for a moment to spare the machine."""
 
 
 class WaitState(StrEnum):

@@ -14,7 +14,8 @@ from typing import NamedTuple
 MAGIC = b"PERFILE2"
 PIPE_HEADER = MAGIC + struct.pack("=Q", 16)
 
-MMAP, LOST, COMM, EXIT, FORK, SAMPLE, MMAP2, LOST_SAMPLES = 1, 2, 3, 4, 7, 9, 10, 13
+MMAP, LOST, COMM, EXIT, THROTTLE, FORK, SAMPLE = 1, 2, 3, 4, 5, 7, 9
+MMAP2, LOST_SAMPLES = 10, 13
 CGROUP = 19
 FIRST_OF_PERF = 64
 """Types from here on are made by perf itself, those below by the kernel."""

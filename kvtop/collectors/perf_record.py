@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kvtop.collectors.annotate import AnnotateError, Span, annotate, python_source
@@ -47,6 +47,22 @@ _JUDGE_EVERY = 5.0
 _ENOUGH_TO_JUDGE = 50
 
 
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """What streams counted of the kernel's work."""
+
+    lost: int = 0
+    copied: int = 0
+    throttled: int = 0
+
+    def plus(self, stream: Stream) -> _Counts:
+        return _Counts(
+            self.lost + stream.lost,
+            self.copied + stream.copied,
+            self.throttled + stream.throttled,
+        )
+
+
 class PerfRecord:
     """Emits SampleBatch, PipelineStats (1 Hz), CollectorStatus, and a GAP marker per restart."""
 
@@ -71,7 +87,8 @@ class PerfRecord:
         self._names = ObjectSymbols()
         self._parser = ScriptParser(table, objects, names=self._names)
         self._stream: Stream | None = None
-        self._lost_before = 0
+        self._before = _Counts()
+        """Of the streams before the present one."""
         self._changed = asyncio.Event()
         self._status: tuple[Health, str] | None = None
         self._delay: float | None = None
@@ -183,7 +200,7 @@ class PerfRecord:
             self._call_graph = choose_call_graph(pids)
         options = replace(self.options, pids=pids, call_graph=self._call_graph)
         if self._stream is not None:
-            self._lost_before += self._stream.lost
+            self._before = self._before.plus(self._stream)
         stream = Stream(options, self._objects, self._vdso, self.window, self.attached, deliver)
         self._stream = stream
         streaming = asyncio.create_task(stream.run())
@@ -204,13 +221,14 @@ class PerfRecord:
             stream, parser = self._stream, self._parser
             if stream is None or not self.attached.is_set():
                 continue
+            counts = self._before.plus(stream)
             attr = stream.attr
             event = self._event or self.options.event or (attr.name if attr is not None else "")
             emit(
                 PipelineStats(
                     time.monotonic(),
                     parser.samples,
-                    self._lost_before + stream.lost,
+                    counts.lost,
                     parser.broken,
                     parser.unresolved,
                     self._delay,
@@ -218,6 +236,8 @@ class PerfRecord:
                     self.options.frequency,
                     self._call_graph,
                     self._flaws(),
+                    counts.copied,
+                    counts.throttled,
                 )
             )
             self._judge(emit)
@@ -225,7 +245,7 @@ class PerfRecord:
     def _flaws(self) -> tuple[Flaw, ...]:
         stream = self._stream
         jit_dumps = stream is not None and bool(stream.dumps.pids)
-        lost = self._lost_before + (stream.lost if stream is not None else 0)
+        lost = self._before.plus(stream).lost if stream is not None else 0
         return self._parser.flaws.explained(self._call_graph, jit_dumps, lost)
 
     def _judge(self, emit: Emit) -> None:

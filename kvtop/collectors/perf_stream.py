@@ -33,6 +33,7 @@ from kvtop.collectors.perf_pipe import (
     PIPE_HEADER,
     ROUND,
     SAMPLE,
+    THROTTLE,
     EventAttr,
     PipeFormatError,
     PipeReader,
@@ -127,6 +128,9 @@ class Stream:
         tap: Tap | None = None,
     ) -> None:
         self.lost = 0
+        self.copied = 0
+        """Bytes of samples, without the unused room behind a copy of the stack."""
+        self.throttled = 0
         self.forwarded = 0
         """Samples handed to perf script."""
         self.attr: EventAttr | None = None
@@ -295,12 +299,15 @@ class Stream:
             self.forwarded += 1
             if attr is not None:
                 record = record._replace(data=trim_stack(record.data, attr))
+            self.copied += len(record.data)
         elif not self.dumps.passes(record):
             return
         elif record.type == HEADER_ATTR:
             self.attr = attr or read_attr(record.data)
         elif record.type == HEADER_FEATURE:
             self.perf_version = self.perf_version or read_perf_version(record.data)
+        elif record.type == THROTTLE:
+            self.throttled += 1
         elif record.type == FINISHED_INIT:
             self._attached.set()
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -12,7 +13,7 @@ from kvtop.events import Flaw, FlawKind, Health, PipelineStats
 from kvtop.profile.text import safe_text
 from kvtop.store import Store
 from kvtop.widgets.base import Pane
-from kvtop.widgets.figures import count, percent
+from kvtop.widgets.figures import count, percent, size
 from kvtop.widgets.help import HelpScreen
 from kvtop.widgets.line import Piece, width_of
 
@@ -143,6 +144,7 @@ class RunHeader(Pane, can_focus=False):
         """The stream's state as (group, figure, text) rows: every flaw, its cause and remedy."""
         group = f"The last {_RECENT:g} seconds"
         rows = [(group, item.text, item.label or "") for item in (*self._stream(), self._own())]
+        rows += self._effect()
         for kind, title in _GROUPS.items():
             rows += [
                 (title, f"{percent(share)}%", f"{f.cause}: {f.remedy}")
@@ -150,6 +152,22 @@ class RunHeader(Pane, can_focus=False):
                 if f.kind is kind
             ]
         return [(g, safe_text(figure), safe_text(text)) for g, figure, text in rows]
+
+    def _effect(self) -> list[tuple[str, str, str]]:
+        """What of the targets' time the profile may take, as far as it can be measured."""
+        group, rows = "Effect on the targets", []
+        if self.store.own is not None:
+            cores = os.cpu_count() or 1
+            share = self.store.own.cpu_percent / cores
+            rows.append((group, f"{share:.1f}%", f"of this machine's {cores} cores go to kvtop"))
+        if len(self._recent) > 1:
+            seconds = self._recent[-1].time - self._recent[0].time
+            rate = self._counted("copied") / seconds if seconds > 0 else 0
+            rows.append((group, f"{size(rate)}/s", "of stacks and registers copied by the kernel"))
+        if self._recent:
+            times = self._counted("throttled")
+            rows.append((group, count(times), "times the kernel throttled the sampling"))
+        return rows
 
     def on_click(self) -> None:
         """The whole of it."""

@@ -128,6 +128,8 @@ async def test_a_stripped_program_is_told_with_the_remedy(tmp_path: Path) -> Non
     assert (worst.object, worst.cause) == ("stripped", "stripped has no symbols for this code")
     assert "debug symbols" in worst.remedy
     assert worst.samples > 0.9 * seen.stats.samples
+    # A frame-pointer sample is its registers and some addresses.
+    assert 50 < seen.stats.copied / seen.stats.samples < 2000
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs Node.js")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import pytest
 
-from kvtop.events import CollectorStatus, Flaw, FlawKind, Health, PipelineStats
+from kvtop.events import CollectorStatus, Flaw, FlawKind, Health, OwnUsage, PipelineStats
 from kvtop.widgets.header import Item, RunHeader, clip_words, shed
 from kvtop.widgets.help import HelpScreen
 from tests.widgets.app import WidgetApp
@@ -92,6 +93,22 @@ async def test_without_perf_there_is_a_word_and_no_figure() -> None:
     text = await shown(RunHeader(store), 120)
     assert "no samples: perf does not work here" in text
     assert "samples/s" not in text
+
+
+async def test_the_effect_on_the_targets_as_far_as_it_is_measured() -> None:
+    store = make_store()
+    store.apply(OwnUsage(START, 9.4, 1 << 27, 5.1))
+    header = RunHeader(store)
+    async with WidgetApp(header).run_test(size=(120, 30)):
+        for second in range(3):
+            last = flawed(1000 * (second + 1), 0, 0, 10 + second)
+            store.apply(replace(last, copied=4096 * 1000 * (second + 1), throttled=second))
+            header.refresh_data()
+        rows = {text: figure for _, figure, text in header.stream_rows()}
+    assert rows["of stacks and registers copied by the kernel"] == "3.91M/s"
+    assert rows["times the kernel throttled the sampling"] == "2"
+    share = 9.4 / (os.cpu_count() or 1)
+    assert rows[f"of this machine's {os.cpu_count()} cores go to kvtop"] == f"{share:.1f}%"
 
 
 def flawed(samples: int, broken: int, unresolved: int, second: float = 1.0) -> PipelineStats:
