@@ -261,7 +261,7 @@ class Waits:
             # Below 0: too much was told, because perf was slow to pass the end on.
             short = thread.short[wait.ready]
             short.total += length
-            if wait.sample is not None:
+            if wait.sample is not None and length > 0:
                 short.sampled.append(_Piece(end, length, wait.ready, wait.sample))
         elif wait.sample is None:
             self._unseen.append(Unseen(end, thread.pid, tid, length, wait.ready, True))
