@@ -87,6 +87,8 @@ class Flamegraph(LineWidget):
         Binding("right", "sibling(1)", "right", show=False),
         Binding("pageup", "page(-1)", "page up", show=False),
         Binding("pagedown", "page(1)", "page down", show=False),
+        Binding("home", "edge(0)", "first row", show=False),
+        Binding("end", "edge(1)", "last row", show=False),
         Binding("enter", "zoom", "zoom", show=False),
         Binding("backspace", "zoom_out", "zoom out", show=False),
         Binding("u", "reset", "reset zoom", show=False),
@@ -103,6 +105,7 @@ class Flamegraph(LineWidget):
     ]
     KEYS_HELP: ClassVar[list[Help]] = [
         ("↑ ↓ ← →", "to the caller, the widest callee, the boxes beside"),
+        ("pgup pgdn home end, wheel", "scroll the depth"),
         ("enter, click", "zoom into the box"),
         ("esc, backspace", "zoom out"),
         ("u", "everything at full width again"),
@@ -438,6 +441,10 @@ class Flamegraph(LineWidget):
     def action_page(self, step: int) -> None:
         """Scroll the depth by a page."""
         self.scroll_to(y=self.scroll_offset.y + step * (self.room - 1), animate=False)
+
+    def action_edge(self, last: int) -> None:
+        """Scroll to the uppermost row or to the lowest."""
+        self.scroll_to(y=self.max_scroll_y if last else 0, animate=False)
 
     def action_zoom(self) -> None:
         """Give the selected box the whole width."""
