@@ -18,8 +18,9 @@ from kvtop.widgets.hot_symbols import KINDS, object_name
 from kvtop.widgets.table import Cell, Column, LiveTable, Row
 
 CALLER, CENTRE, CALLEE = -1, 0, 1
-Place = tuple[int, tuple[Frame, ...]]
-"""The side, and the way from the function (left out) to the row's."""
+Place = tuple[int, int]
+"""The side, and a number for the way from the function to the row's: that of the way up to its
+last step, and that step, hashed. 0 is the function itself."""
 OPEN_SHARE = 0.1
 """A path with at least this part of the function's weight is unfolded at first."""
 _MOST_INDENT = 24
@@ -35,7 +36,8 @@ class Call:
     """
 
     side: int
-    path: tuple[Frame, ...]
+    way: int
+    way_before: int
     frame: Frame
     indent: int
     total: int
@@ -45,7 +47,7 @@ class Call:
     @property
     def place(self) -> Place:
         """What stays the same when the weights move."""
-        return self.side, self.path
+        return self.side, self.way
 
 
 class CallTable(LiveTable[Call]):
@@ -127,36 +129,37 @@ class CallTable(LiveTable[Call]):
         above = list(self._calls(found.callers, CALLER))
         below = list(self._calls(found.callees, CALLEE))
         frame = self.store.table.frame(found.frame_id)
-        centre = Call(CENTRE, (), frame, 0, found.total, found.self_weight, None)
+        centre = Call(CENTRE, 0, 0, frame, 0, found.total, found.self_weight, None)
         self.update_items([*reversed(above), centre, *below])
 
     def _calls(self, tree: CallTree, side: int) -> Iterator[Call]:
         """Unfolded paths in depth-first order, the heaviest first."""
         first = next(iter(tree.children(ROOT)), ROOT)
         enough = tree.total[first] * OPEN_SHARE
-        pending: list[tuple[int, tuple[Frame, ...], int]] = []
+        pending: list[tuple[int, int, int]] = []
 
         def below(node: int) -> list[int]:
             children = [child for child in tree.children(node) if tree.total[child]]
             return sorted(children, key=lambda child: -tree.total[child])
 
-        def push(node: int, path: tuple[Frame, ...], indent: int) -> None:
-            children = reversed(below(node))
-            pending.extend((child, (*path, tree.frame(child)), indent) for child in children)
+        def push(node: int, way: int, indent: int) -> None:
+            pending.extend((child, way, indent) for child in reversed(below(node)))
 
-        push(first, (), 0)
+        push(first, 0, 0)
         while pending:
-            node, path, indent = pending.pop()
+            node, before, indent = pending.pop()
+            frame = tree.frame(node)
+            way = hash((before, frame))
             children = len(below(node))
-            unfolded = self._by_hand.get((side, path), tree.total[node] >= enough)
+            unfolded = self._by_hand.get((side, way), tree.total[node] >= enough)
             yield Call(
-                *(side, path, path[-1], indent, tree.total[node]),
+                *(side, way, before, frame, indent, tree.total[node]),
                 tree.self_weight[node] if side == CALLEE else 0,
                 unfolded if children else None,
             )
             if children and unfolded:
                 # A chain of single calls is not worth an indent per link.
-                push(node, path, indent + (_STEP if children > 1 else 0))
+                push(node, way, indent + (_STEP if children > 1 else 0))
 
     def identity(self, item: Call) -> Place:
         return item.place
@@ -211,13 +214,12 @@ class CallTable(LiveTable[Call]):
             self._revision += 1
             self.refresh_data()
         elif not unfolded and call.side != CENTRE:
-            path = call.path[:-1]
-            self.select((call.side, path) if path else (CENTRE, ()))
+            self.select((call.side if call.way_before else CENTRE, call.way_before))
             self._move_to(self._cursor)
 
     def action_centre(self) -> None:
         """Put the cursor on the function itself, in the middle of the screen."""
-        self.select((CENTRE, ()))
+        self.select((CENTRE, 0))
         self._move_to(self._cursor)
         room = max(1, self.size.height - self.head_height)
         self.scroll_to(y=max(0, self._cursor - room // 2), animate=False)
