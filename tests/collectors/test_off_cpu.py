@@ -1,0 +1,238 @@
+"""Waits on real perf: known shares in C and Python, the whole of a thread's time, refusals."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+import kvtop.collectors.off_cpu
+from kvtop.collectors.doctor import read_paranoid
+from kvtop.collectors.off_cpu import OffCpu
+from kvtop.events import (
+    CollectorStatus,
+    Event,
+    Health,
+    StackSample,
+    WaitBatch,
+    WaitState,
+    WaitStats,
+)
+from kvtop.profile.stacks import StackTable
+from tests.collectors.helpers import SPIN, processes, until
+
+FIXTURES = Path(__file__).parent.parent / "fixtures"
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(shutil.which("perf") is None, reason="needs perf"),
+]
+permitted = pytest.mark.skipif(
+    os.geteuid() != 0 and (read_paranoid() or 0) > 1,
+    reason="the kernel's part of stacks needs root or perf_event_paranoid at 1",
+)
+
+
+class Live:
+    """A collector that runs, and what it emitted."""
+
+    def __init__(self, pids: list[int]) -> None:
+        self.table = StackTable()
+        self.collector = OffCpu(self.table, pids)
+        self.events: list[Event] = []
+
+    @property
+    def waits(self) -> list[StackSample]:
+        return [s for e in self.events if isinstance(e, WaitBatch) for s in e.samples]
+
+    @property
+    def stats(self) -> list[WaitStats]:
+        return [e for e in self.events if isinstance(e, WaitStats)]
+
+    @property
+    def statuses(self) -> list[CollectorStatus]:
+        return [e for e in self.events if isinstance(e, CollectorStatus)]
+
+    def symbols(self, sample: StackSample) -> list[str]:
+        return [self.table.frame(f).symbol for f in self.table.frames(sample.stack)]
+
+    def by(self, name: Callable[[StackSample], str | None], pid: int) -> Counter[str]:
+        """Nanoseconds of a process's waits, by a name for each."""
+        sums: Counter[str] = Counter()
+        for sample in self.waits:
+            if sample.pid == pid and (found := name(sample)) is not None:
+                sums[found] += sample.period
+        return sums
+
+    def seconds(self, pid: int) -> float:
+        return sum(s.period for s in self.waits if s.pid == pid) / 1e9
+
+
+@asynccontextmanager
+async def live(*pids: int) -> AsyncIterator[Live]:
+    running = Live(list(pids))
+    task = asyncio.create_task(running.collector.run(running.events.append))
+    try:
+        yield running
+    finally:
+        children = running.collector.child_pids
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert not [pid for pid in children if psutil.pid_exists(pid)]
+
+
+@pytest.fixture(scope="module")
+def waits_program(tmp_path_factory: pytest.TempPathFactory) -> str:
+    if shutil.which("gcc") is None:
+        pytest.skip("needs gcc")
+    program = tmp_path_factory.mktemp("waits") / "waits"
+    flags = ["-O0", "-fno-omit-frame-pointer"]
+    subprocess.run(["gcc", *flags, FIXTURES / "waits.c", "-o", program], check=True)
+    return str(program)
+
+
+def on_cpu(pid: int) -> float:
+    """Seconds that the main thread was on a CPU (proc(5), schedstat's first figure)."""
+    return int(Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[0]) / 1e9
+
+
+@permitted
+async def test_shares_and_sum_of_a_program_whose_waits_are_known(waits_program: str) -> None:
+    with processes([waits_program]) as (program,):
+        pid = program.pid
+        async with live(pid) as run:
+            await until(lambda: bool(run.waits))
+            start, worked = time.monotonic(), on_cpu(pid)
+            await asyncio.sleep(4)
+            end, worked = time.monotonic(), on_cpu(pid) - worked
+            await until(lambda: run.waits[-1].time > end)
+    within = [s for s in run.waits if s.pid == pid and start < s.time <= end]
+    waited = sum(s.period for s in within) / 1e9
+    # A wait at each edge may be wholly in or out, and 0.1 s is the longest of them.
+    assert abs(waited + worked - (end - start)) < 0.25
+    shares = run.by(
+        lambda s: next((n for n in run.symbols(s) if n in ("sleeps", "reads", "works")), "other"),
+        pid,
+    )
+    blocked = shares["sleeps"] + shares["reads"]
+    assert abs(shares["sleeps"] / blocked - 70 / 90) < 0.05
+    assert blocked > 0.8 * sum(shares.values())
+    states = run.by(lambda s: s.event if "sleeps" in run.symbols(s) else None, pid)
+    assert states[WaitState.BLOCKED] > 0.95 * sum(states.values())
+    assert run.stats[-1].every == 1 and run.stats[-1].lost == 0
+    assert max(s.switches for s in run.stats) > 10
+    assert run.statuses[0].health is Health.OK
+
+
+@permitted
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="-X perf_jit came with Python 3.13")
+async def test_python_functions_that_wait_by_name() -> None:
+    command = [sys.executable, "-X", "perf_jit", str(FIXTURES / "python_waits.py")]
+    with processes(command) as (program,):
+        async with live(program.pid) as run:
+            names = ("naps", "awaits_an_answer")
+
+            def name(sample: StackSample) -> str:
+                return next((n for n in run.symbols(sample) if n in names), "other")
+
+            await until(lambda: sum(run.by(name, program.pid)[n] for n in names) > 3e9)
+            shares = run.by(name, program.pid)
+            assert abs(shares["naps"] / sum(shares[n] for n in names) - 60 / 90) < 0.06
+            whole = [s for s in run.waits if name(s) == "naps"]
+            kernel = [s for s in whole if "schedule" in run.symbols(s)[-1]]
+            assert len(kernel) == len(whole)
+            assert all(run.symbols(s)[0] in ("_start", "clone3") for s in whole)
+
+
+@permitted
+async def test_a_thread_that_sleeps_on_is_seen_before_it_wakes() -> None:
+    code = "import time\nfor _ in range(100): time.sleep(0.02)\ntime.sleep(100)"
+    with processes([sys.executable, "-c", code]) as (program,):
+        async with live(program.pid) as run:
+            await until(lambda: max((s.period for s in run.waits), default=0) > 0.9e9)
+            long = max(run.waits, key=lambda s: s.period)
+            assert "clock_nanosleep" in " ".join(run.symbols(long))
+
+
+@permitted
+async def test_another_process_is_followed_from_then_on() -> None:
+    code = "import time\nwhile True: time.sleep(0.01)"
+    naps = [sys.executable, "-c", code]
+    with processes(naps, naps) as (one, other):
+        async with live(one.pid) as run:
+            await until(lambda: run.seconds(one.pid) > 0.5)
+            assert not run.seconds(other.pid)
+            run.collector.retarget([other.pid])
+            await until(lambda: run.seconds(other.pid) > 0.5)
+
+
+@permitted
+async def test_too_many_switches_are_refused_with_a_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(kvtop.collectors.off_cpu, "MOST_SWITCHES", 20)
+    code = "import time\nwhile True: time.sleep(0.002)"
+    with processes([sys.executable, "-c", code]) as (program,):
+        async with live(program.pid) as run:
+            await until(lambda: bool(run.statuses))
+            assert run.statuses[-1].health is Health.UNAVAILABLE
+            assert "context switches a second, the limit is 20" in run.statuses[-1].reason
+            assert not run.collector.child_pids
+
+
+async def test_a_target_that_exits_is_said() -> None:
+    with processes(SPIN) as (program,):
+        async with live(program.pid) as run:
+            await until(lambda: bool(run.collector.child_pids))
+            program.kill()
+            program.wait()
+            await until(lambda: bool(run.statuses))
+            assert run.statuses[-1].reason == "Every profiled process has exited."
+
+
+AS_NOBODY = """
+import asyncio, json, os, sys
+import kvtop.app  # Everything is imported while its files can still be read.
+from kvtop.collectors.off_cpu import OffCpu
+from kvtop.events import CollectorStatus
+from kvtop.profile.stacks import StackTable
+os.setgid(65534), os.setuid(65534)
+
+async def main():
+    child = await asyncio.create_subprocess_exec("sleep", "60")
+    said = []
+    try:
+        async with asyncio.timeout(20):
+            await OffCpu(StackTable(), [child.pid]).run(said.append)
+    finally:
+        child.kill()
+        await child.wait()
+    print(json.dumps([s.reason for s in said if isinstance(s, CollectorStatus)]))
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.skipif((read_paranoid() or 0) < 2, reason="the kernel lets everybody record it")
+def test_without_permission_the_sentence_says_how_to_get_it() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", AS_NOBODY],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=os.environ | {"HOME": "/nonexistent"},
+    )
+    assert done.returncode == 0, done.stderr
+    (reason,) = json.loads(done.stdout)
+    assert "kernel.perf_event_paranoid" in reason and "sudo" in reason
