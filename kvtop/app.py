@@ -16,6 +16,7 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from kvtop.collectors.annotate import AnnotateError
+from kvtop.collectors.source_lines import SourceLines
 from kvtop.events import Marker, MarkerKind, NodeState
 from kvtop.keys import KEYS, footer_keys, keys_for
 from kvtop.profile.callers import sandwich
@@ -26,6 +27,7 @@ from kvtop.session import READONLY, FaultError, Session
 from kvtop.snapshot import SaveError, Shot, save_all, save_svg
 from kvtop.widgets.dashboard import Dashboard
 from kvtop.widgets.dialogs import ConfirmScreen
+from kvtop.widgets.flamegraph import Flamegraph
 from kvtop.widgets.flamegraph_screen import FlamegraphScreen
 from kvtop.widgets.header import RunHeader
 from kvtop.widgets.help import HelpScreen
@@ -79,6 +81,7 @@ class KvtopApp(App[int]):
         self.header = RunHeader(session.store, id="header")
         self.dashboard = Dashboard(session.store, self.scope.window, id="dashboard")
         self._tick: Timer | None = None
+        self._lines = SourceLines(self._lines_known)
 
     def compose(self) -> ComposeResult:
         yield self.header
@@ -277,6 +280,15 @@ class KvtopApp(App[int]):
             save=self.action_save_svg,
         )
         self.push_screen(screen)
+
+    def line_of(self, frame: Frame) -> int:
+        """The line where a frame's function begins, 0 where unknown (yet)."""
+        return self._lines.line_of(frame)
+
+    def _lines_known(self) -> None:
+        for screen in self.screen_stack:
+            for graph in screen.query(Flamegraph):
+                graph.lines_known()
 
     def on_function_asked(self, event: FunctionAsked) -> None:
         """A pane or the flamegraph asks for a closer look at a function."""

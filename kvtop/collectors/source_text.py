@@ -69,31 +69,51 @@ def python_function(name: str, qualified: str) -> tuple[tuple[str, ...], int, in
     return lines, first, last
 
 
+def functions(text: str) -> dict[str, tuple[int, int]]:
+    """First and last line of every function in a Python source, by its qualified name.
+
+    ValueError where it is none, or one for another Python than the one that runs here.
+    """
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, RecursionError, MemoryError) as error:
+        raise ValueError(str(error)) from None
+    found: dict[str, tuple[int, int]] = {}
+    pending: list[tuple[ast.AST, str]] = [(tree, "")]
+    while pending:
+        node, prefix = pending.pop()
+        name = _name(node)
+        if name is not None:
+            assert isinstance(node, ast.expr | ast.stmt)
+            place = node.lineno, node.end_lineno or node.lineno
+            found.setdefault(prefix + name, place)
+            if isinstance(node, ast.ClassDef):
+                prefix += f"{name}."
+            elif not isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp):
+                # Those are part of the function around them since Python 3.12 (PEP 709).
+                prefix += f"{name}.<locals>."
+        pending.extend((child, prefix) for child in reversed(list(ast.iter_child_nodes(node))))
+    return found
+
+
 def _find(text: str, qualified: str) -> tuple[int, int]:
-    last = qualified.rpartition(".")[2]
     if qualified == "<module>":
         return 1, text.count("\n") + 1
     try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        # Written for another Python than the one that runs here.
-        found = re.search(rf"^[ \t]*(async[ \t]+)?def[ \t]+{re.escape(last)}\b", text, re.M)
+        return functions(text).get(qualified, (0, 0))
+    except ValueError:
+        name = re.escape(qualified.rpartition(".")[2])
+        found = re.search(rf"^[ \t]*(async[ \t]+)?def[ \t]+{name}\b", text, re.M)
         line = text.count("\n", 0, found.end()) + 1 if found else 0
         return line, line
-    wanted = [part for part in qualified.split(".") if part != "<locals>"]
-    pending: list[tuple[ast.AST, int]] = [(tree, 0)]
-    while pending:
-        node, depth = pending.pop()
-        if depth == len(wanted):
-            assert isinstance(node, ast.expr | ast.stmt)
-            return node.lineno, node.end_lineno or node.lineno
-        for child in reversed(list(ast.iter_child_nodes(node))):
-            inside = _name(child)
-            if inside is None:
-                pending.append((child, depth))
-            elif inside == wanted[depth]:
-                pending.append((child, depth + 1))
-    return 0, 0
+
+
+def function_lines(name: str) -> dict[str, int]:
+    """First line of every function of a Python file; nothing where it cannot be read."""
+    try:
+        return {function: first for function, (first, _) in functions(_raw(name)).items()}
+    except (SourceError, ValueError):
+        return {}
 
 
 _COMPREHENSIONS = {

@@ -304,10 +304,21 @@ class Flamegraph(LineWidget):
         if node == 0:
             return shorten(f"all · {self.state.tree.weight:,} {self.unit}", width)
         if frame.kind is Kind.PYTHON and frame.object:
-            longer = f"{frame.symbol}  {place(frame)}"
+            longer = f"{frame.symbol}  {place(self._with_line(frame))}"
             if width_of(longer) <= width:
                 return longer
         return shorten(frame.symbol, width)
+
+    def _with_line(self, frame: Frame) -> Frame:
+        """The frame with the line that the application knows of it."""
+        line_of = getattr(self.app, "line_of", None)
+        line = frame.line if line_of is None else line_of(frame)
+        return frame if line == frame.line else replace(frame, line=line)
+
+    def lines_known(self) -> None:
+        """Lines of functions have become known: labels that name them are old."""
+        self._forget()
+        self.redraw()
 
     def _shown(self) -> int:
         """The box that the details speak of."""
@@ -320,7 +331,7 @@ class Flamegraph(LineWidget):
         if node == 0:
             return self.line([("all", self.paint("bold")), (f"  {self.caption}", dim)])
         where = "  ".join(
-            part for part in (KIND_NAMES[frame.kind], place(frame, full=True)) if part
+            part for part in (KIND_NAMES[frame.kind], place(self._with_line(frame), full=True)) if part
         )
         room = max(width // 2, width - width_of(where) - 3)
         pieces: list[Piece] = [(clip_middle(frame.symbol, room), self.paint("bold")), ("  ", dim)]

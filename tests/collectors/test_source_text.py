@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvtop.collectors.source_text import MAX_BYTES, SourceError, python_function, read_source
+from kvtop.collectors.source_text import (
+    MAX_BYTES,
+    SourceError,
+    _find,
+    function_lines,
+    functions,
+    python_function,
+    read_source,
+)
 
 MODULE = '''\
 """Doc."""
@@ -44,7 +52,7 @@ def decorated(
         ("f", (4, 7)),
         ("A.f", (16, 17)),
         ("f.<locals>.inner", (5, 6)),
-        ("f.<locals>.inner.<locals>.<listcomp>.<lambda>", (6, 6)),
+        ("f.<locals>.inner.<locals>.<lambda>", (6, 6)),
         ("A.B.g", (12, 14)),
         ("A.B.g.<locals>.late", (14, 14)),
         ("decorated", (20, 23)),
@@ -66,12 +74,23 @@ def test_source_for_another_python_is_searched_as_text(tmp_path: Path) -> None:
     assert python_function(str(file), "A.step")[1:] == (4, 4)
 
 
-@given(st.text(), st.text())
+@given(st.text() | st.sampled_from([MODULE, MODULE[:90], MODULE[40:]]), st.text())
 def test_any_text_is_searched(text: str, name: str) -> None:
-    from kvtop.collectors.source_text import _find
-
     first, last = _find(text, name)
     assert 0 <= first <= last
+    try:
+        found = functions(text)
+    except ValueError:
+        return
+    assert all(0 < first <= last for first, last in found.values())
+
+
+def test_first_lines_of_a_whole_file(tmp_path: Path) -> None:
+    file = tmp_path / "m.py"
+    file.write_text(MODULE)
+    lines = function_lines(str(file))
+    assert (lines["f"], lines["A.B.g"], lines["A.f"]) == (4, 12, 16)
+    assert function_lines(str(tmp_path / "gone.py")) == {}
 
 
 def test_lines_are_safe_text(tmp_path: Path) -> None:
