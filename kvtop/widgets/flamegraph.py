@@ -330,9 +330,8 @@ class Flamegraph(LineWidget):
         dim = self.paint("dim")
         if node == 0:
             return self.line([("all", self.paint("bold")), (f"  {self.caption}", dim)])
-        where = "  ".join(
-            part for part in (KIND_NAMES[frame.kind], place(self._with_line(frame), full=True)) if part
-        )
+        object_or_line = place(self._with_line(frame), full=True)
+        where = "  ".join(part for part in (KIND_NAMES[frame.kind], object_or_line) if part)
         room = max(width // 2, width - width_of(where) - 3)
         pieces: list[Piece] = [(clip_middle(frame.symbol, room), self.paint("bold")), ("  ", dim)]
         used = sum(width_of(text) for text, _ in pieces)
