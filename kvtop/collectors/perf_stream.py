@@ -66,6 +66,8 @@ _JIT_POLL = 0.25
 _HOLD = 0.1
 """While functions run right after they are compiled, samples wait for their names so long: twice
 the interval at which kvtop's own programs flush them."""
+_COMPILES_ON = 1.0
+"""So long after one function was compiled another one is likely to run right after it was."""
 _OLD_PERF_STARTS = 0.5
 """perf before 6.0 does not say when it is ready; after its first bytes it takes less than this."""
 _BUFFER = 4096
@@ -145,6 +147,7 @@ class Stream:
         self._deliver = deliver
         self._tap = tap
         self._next_poll = 0.0
+        self._compiling_until = 0.0
         self._held: deque[tuple[float, list[Record]]] = deque()
         """Arrival and records of what was read and not passed on yet."""
         self._execs: dict[int, int] = {}
@@ -257,7 +260,7 @@ class Stream:
     def _release(self) -> bytes:
         """What may be passed on by now, with the names of the functions in it."""
         now = time.monotonic()
-        hold = _HOLD if self.dumps.is_young(now) else 0.0
+        hold = _HOLD if self.dumps.is_young(now) or now < self._compiling_until else 0.0
         due = bool(self._held) and now - self._held[0][0] >= hold
         if now >= self._next_poll or (due and hold):
             self._poll_dumps()
@@ -330,9 +333,11 @@ class Stream:
 
     def _poll_dumps(self) -> None:
         if self.attr is not None:
-            self._next_poll = time.monotonic() + _JIT_POLL
+            now = time.monotonic()
+            self._next_poll = now + _JIT_POLL
             for name in self.dumps.poll(self.attr):
                 heappush(self._names, name)
+                self._compiling_until = now + _COMPILES_ON
 
     def _keep(self, made: bytes, now: float) -> bytes:
         """A record of our own goes into the window as well."""

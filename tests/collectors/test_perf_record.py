@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -252,6 +253,33 @@ async def test_stacks_may_be_deeper_than_perf_shows_by_default() -> None:
     depths = [run.symbols(s).count("deep") for s in samples if not run.table.is_broken(s.stack)]
     assert len(depths) >= 0.9 * len(samples)
     assert max(depths) == 51 and len(run.table.frames(samples[-1].stack)) > 127
+
+
+@needs_perf_jit
+async def test_threads_that_come_and_go_have_whole_stacks_and_names() -> None:
+    """A function for each thread, compiled when the thread begins and gone with it."""
+    code = (
+        "import ctypes, threading, time\n"
+        "flush = ctypes.CDLL(None).fflush\n"
+        "def spin(end):\n"
+        "    while time.thread_time() < end: sum(range(2000))\n"
+        "for n in range(10_000):\n"
+        "    exec(f'def thread_{n}(): spin(0.2)', globals())\n"
+        "    one = threading.Thread(target=globals().pop(f'thread_{n}'))\n"
+        "    one.start()\n"
+        "    while one.is_alive(): flush(None), time.sleep(0.03)\n"
+    )
+    with processes([sys.executable, "-X", "perf_jit", "-c", code]) as (program,):
+        async with live([program.pid], "dwarf") as run:
+            await run.more(20, lambda s: True)
+            samples = await run.more(500, lambda s: s.tid != s.pid)
+    whole = [s for s in samples if not run.table.is_broken(s.stack)]
+    assert len(whole) >= 0.95 * len(samples)
+    own = {s.tid: {n for n in run.symbols(s) if re.fullmatch(r"thread_\d+", n)} for s in whole}
+    assert len(own) >= 5
+    # No thread seems to run another one's function.
+    names = [name for found in own.values() for name in found]
+    assert len(names) == len(set(names)) >= 0.6 * len(own)
 
 
 def vdso_files() -> set[Path]:

@@ -76,9 +76,11 @@ async def test_samples_wait_for_the_names_of_a_young_dump(
     dump.write_bytes(HEADER + load(b"py::f:/x.py", time=4))
     stream._held = deque((at - 7200, records) for at, records in stream._held)
     assert give(stream, sample(7), age=0) == ["name", 5, 6]
-    # Once it is not young any more nothing waits.
+    # Once it is not young any more, and nothing was compiled of late, nothing waits.
     monkeypatch.setattr(stream.dumps, "is_young", lambda now: False)
-    assert give(stream, sample(8), age=0) == [7, 8]
+    assert give(stream, sample(8), age=0) == []
+    stream._compiling_until = time.monotonic() - 1
+    assert give(stream, sample(9), age=0) == [7, 8, 9]
 
 
 async def test_what_has_waited_long_enough_comes_with_the_names(
