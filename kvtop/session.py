@@ -163,7 +163,9 @@ class Session:
             return
         self.emit(CollectorStatus(now, OffCpu.name, Health.STARTING))
         pids = [target.pid for target in self.store.targets.values()]
-        self._off_cpu = OffCpu(self._ring.table, pids, self.config.call_graph)
+        self._off_cpu = OffCpu(
+            self._ring.table, pids, self.config.call_graph, self._record.jit_objects
+        )
         self._following = asyncio.create_task(self._keep_running(self._off_cpu))
         self._tasks.append(self._following)
 

@@ -144,12 +144,22 @@ class _Recording:
 
 
 class OffCpu:
-    """Emits WaitBatch, WaitStats (1 Hz) and CollectorStatus; ``run`` ends where it cannot go on."""
+    """Emits WaitBatch, WaitStats (1 Hz) and CollectorStatus; ``run`` ends where it cannot go on.
+
+    ``objects`` are those of another stream of the same processes: their dumps are read already.
+    """
 
     name = "off_cpu"
 
-    def __init__(self, table: StackTable, pids: Sequence[int], call_graph: str = "auto") -> None:
+    def __init__(
+        self,
+        table: StackTable,
+        pids: Sequence[int],
+        call_graph: str = "auto",
+        objects: JitObjects | None = None,
+    ) -> None:
         self._table = table
+        self._objects = objects
         self._pids = tuple(pids)
         self._call_graph = call_graph
         self._changed = asyncio.Event()
@@ -169,7 +179,8 @@ class OffCpu:
 
     async def run(self, emit: Emit) -> None:
         """Record until cancelled, or until it makes no sense: the status says why."""
-        objects, vdso = JitObjects(), VdsoFile()
+        objects = JitObjects() if self._objects is None else self._objects
+        vdso = VdsoFile()
         failures = 0
         try:
             while failures < _TRIES:
@@ -191,7 +202,8 @@ class OffCpu:
                 failures = _TRIES if final or reason.startswith(_STOPPED) else failures + 1
                 self._report(emit, Health.UNAVAILABLE, reason)
         finally:
-            objects.close()
+            if objects is not self._objects:
+                objects.close()
             vdso.close()
 
     async def _record(

@@ -19,7 +19,7 @@ import struct
 import time
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from kvtop.collectors.jit_elf import TEXT_OFFSET, CodeRun, jit_elf, make_runs
@@ -62,8 +62,41 @@ class JitObject:
         return f"{JIT_OBJECT_DIRECTORY}{self.fd}".encode()
 
 
+class SharedDump:
+    """One dump, read once for all streams that follow its process."""
+
+    def __init__(self, fd: int) -> None:
+        self.runs: list[tuple[int, int, int, CodeRun]] = []
+        """Thread, time (ns), address, and what was compiled there."""
+        self.users = 0
+        self._fd = fd
+        self._reader = JitDumpReader()
+
+    @property
+    def broken(self) -> bool:
+        """Whether there is nothing more to expect of it."""
+        return self._reader.broken
+
+    def read_on(self) -> None:
+        """Read for a bounded while."""
+        loads: list[CodeLoad] = []
+        for _ in range(_READS_AT_ONCE):
+            chunk = os.read(self._fd, _READ_SIZE)
+            if not chunk:
+                break
+            loads += self._reader.feed(chunk)
+        for first, run in make_runs(loads):
+            self.runs.append((first.tid, first.time_ns, first.address, run))
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._fd)
+
+
 class JitObjects:
     """One object per run of functions, however many processes compiled it.
+
+    Streams that share it read each dump once between them.
 
     perf finds the unwind table of an object by the lowest address at which the process maps it: a
     process that compiled the same run twice needs two objects.
@@ -75,6 +108,7 @@ class JitObjects:
         self.refused = 0
         """Functions that stay without a name because the limit was reached."""
         self._objects: dict[tuple[CodeRun, int], JitObject] = {}
+        self._dumps: dict[tuple[int, int], SharedDump] = {}
 
     def __len__(self) -> int:
         return len(self._objects)
@@ -94,6 +128,25 @@ class JitObjects:
         if known is None:
             self.refused += len(run.names)
         return known
+
+    def share(self, fd: int) -> SharedDump:
+        """The dump that was opened as ``fd``, which belongs to it from now on."""
+        stat = os.fstat(fd)
+        key = stat.st_dev, stat.st_ino
+        known = self._dumps.get(key)
+        if known is None:
+            known = self._dumps[key] = SharedDump(fd)
+        else:
+            os.close(fd)
+        known.users += 1
+        return known
+
+    def unshare(self, dump: SharedDump) -> None:
+        """Give back one `share`."""
+        dump.users -= 1
+        if not dump.users:
+            dump.close()
+            self._dumps = {key: one for key, one in self._dumps.items() if one is not dump}
 
     def close(self) -> None:
         """Close every descriptor."""
@@ -127,9 +180,10 @@ def _raise_descriptor_limit() -> int:
 @dataclass(slots=True)
 class _Dump:
     pid: int
-    fd: int
+    shared: SharedDump
     used: Counter[CodeRun]
-    reader: JitDumpReader = field(default_factory=JitDumpReader)
+    told: int = 0
+    """How many of the shared runs were made records of."""
     exited: bool = False
 
 
@@ -203,33 +257,31 @@ class JitDumps:
             with suppress(OSError):
                 fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
                 if Path(f"/proc/self/fd/{fd}").is_file():
-                    self._dumps[pid] = _Dump(pid, fd, self._inherited.pop(pid, Counter()))
+                    shared = self.objects.share(fd)
+                    self._dumps[pid] = _Dump(pid, shared, self._inherited.pop(pid, Counter()))
                     self.opened += 1
                     self._found_at = time.monotonic()
                     return
                 os.close(fd)
 
     def _close(self, dump: _Dump) -> None:
-        os.close(dump.fd)
+        self.objects.unshare(dump.shared)
         del self._dumps[dump.pid]
 
     def _read(self, dump: _Dump, attr: EventAttr, records: list[tuple[int, bytes]]) -> bool:
         """Read on for a bounded while; False where there is nothing more to expect."""
-        loads: list[CodeLoad] = []
-        for _ in range(_READS_AT_ONCE):
-            chunk = os.read(dump.fd, _READ_SIZE)
-            if not chunk:
-                break
-            loads += dump.reader.feed(chunk)
-        for first, run in make_runs(loads):
+        dump.shared.read_on()
+        fresh = dump.shared.runs[dump.told :]
+        dump.told += len(fresh)
+        for tid, time_ns, address, run in fresh:
             made = self.objects.get(run, dump.used)
             if made is None:
                 continue
             self.functions += len(run.names)
             record = make_mmap2(
                 attr,
-                *(dump.pid, first.tid, first.time_ns, first.address, made.length),
+                *(dump.pid, tid, time_ns, address, made.length),
                 *(TEXT_OFFSET, made.device, made.inode, made.filename),
             )
-            records.append((first.time_ns, record))
-        return not dump.reader.broken
+            records.append((time_ns, record))
+        return not dump.shared.broken

@@ -102,6 +102,11 @@ class PerfRecord:
         return self._stream.pids if self._stream is not None else ()
 
     @property
+    def jit_objects(self) -> JitObjects:
+        """Compiled code and the dumps it came from, for other streams of the same processes."""
+        return self._objects
+
+    @property
     def forwarded(self) -> int:
         """Samples of the present stream that perf script was given."""
         return self._stream.forwarded if self._stream is not None else 0

@@ -216,3 +216,23 @@ def test_what_is_no_regular_file_is_not_opened(tmp_path: Path) -> None:
     for pid in (7, 8, 9):
         dumps.passes(mmap2(pid, os.fsencode(tmp_path / f"jit-{pid}.dump")))
     assert not dumps.pids
+
+
+def test_two_streams_of_a_process_read_its_dump_once(tmp_path: Path) -> None:
+    path = tmp_path / "jit-7.dump"
+    path.write_bytes(HEADER + load(b"py::a") + load(b"py::b", 0x9000))
+    objects = JitObjects()
+    first, second = JitDumps(objects), JitDumps(objects)
+    assert first.passes(mmap2(7, os.fsencode(path)))
+    assert len(first.poll(ATTR)) == 2
+    # What the other one has read is not read again, and the file may even have shrunk since.
+    os.truncate(path, len(HEADER))
+    assert second.passes(mmap2(7, os.fsencode(path)))
+    assert [at for at, _ in second.poll(ATTR)] == [5, 5]
+    assert len(objects) == 2
+    first.close()
+    assert second.poll(ATTR) == [] and second.pids == {7}
+    second.close()
+    open_files = [fd.readlink() for fd in Path("/proc/self/fd").iterdir() if fd.exists()]
+    assert path not in open_files
+    objects.close()
