@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from textual.pilot import Pilot
 
 from kvtop.app import KvtopApp
 from kvtop.collectors.annotate import AnnotateError
+from kvtop.events import SampleBatch, StackSample
 from kvtop.profile.frames import Frame
 from kvtop.profile.listing import Instruction, Listing, SourceFile
 from kvtop.widgets.flamegraph_screen import FlamegraphScreen
@@ -134,3 +136,25 @@ async def test_keys_of_the_main_screen_do_nothing_from_these(run: Run) -> None:
                 assert app.screen is screen and not run.session.faults
             assert not app.paused and app.dashboard.hot_symbols.label is None
             await run.press(pilot, "escape")
+
+
+async def test_python_frames_carry_the_line_where_their_function_begins(
+    run: Run, tmp_path: Path
+) -> None:
+    file = tmp_path / "service.py"
+    file.write_text("import os\n\n\nclass Raft:\n    def step(self):\n        return os\n")
+    store = run.session.store
+    last = store.ring.last_time
+    assert last is not None
+    stack = store.table.stack_id([store.table.frame_id(f"py::Raft.step:{file}", "")])
+    samples = [StackSample(last, 4102, 4102, "python3", "cpu-clock", 1, stack)] * 9000
+    store.apply(SampleBatch(tuple(samples)))
+    async with run.app.run_test(size=SIZE) as pilot:
+        for _ in range(100):
+            text = await run.press(pilot, "f")
+            if "service.py:5" in text:
+                break
+            await run.press(pilot, "escape")
+            await asyncio.sleep(0.05)
+        assert "Raft.step  service.py:5" in text
+        assert f"{file}:5" in await run.press(pilot, "down", "right", "left")

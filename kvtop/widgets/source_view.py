@@ -103,7 +103,7 @@ class SourceView(LineWidget):
         self._fit_height()
         self.describe()
         self.redraw()
-        self.call_after_refresh(self._to_cursor, True)
+        self.call_after_refresh(self._to_cursor, 0.5 if any(weights) else 0.15)
         if file is not None and file.name not in self._code and file.lines:
             self._colour(file)
 
@@ -200,20 +200,21 @@ class SourceView(LineWidget):
 
     # Keys and mouse
 
-    def _to_cursor(self, middle: bool = False) -> None:
+    def _to_cursor(self, at: float | None = None) -> None:
+        """Bring the cursor into sight, or to this part of the height."""
         room = max(1, self.size.height - len(self._head_lines()))
         top = self.scroll_offset.y
-        if middle:
-            self.scroll_to(y=max(0, self._cursor - room // 2), animate=False)
+        if at is not None:
+            self.scroll_to(y=max(0, self._cursor - int(room * at)), animate=False)
         elif self._cursor < top:
             self.scroll_to(y=self._cursor, animate=False)
         elif self._cursor >= top + room:
             self.scroll_to(y=self._cursor - room + 1, animate=False)
         self.redraw()
 
-    def _move_to(self, row: int, middle: bool = False) -> None:
+    def _move_to(self, row: int, at: float | None = None) -> None:
         self._cursor = max(0, min(row, len(self.weights()) - 1))
-        self._to_cursor(middle)
+        self._to_cursor(at)
 
     def action_cursor(self, step: int) -> None:
         """Move the cursor by lines."""
@@ -233,7 +234,7 @@ class SourceView(LineWidget):
         rows = sorted((r for r, n in enumerate(weights) if n), key=lambda r: -weights[r])
         if rows:
             at = rows.index(self._cursor) + step if self._cursor in rows else 0
-            self._move_to(rows[at % len(rows)], middle=True)
+            self._move_to(rows[at % len(rows)], at=0.5)
 
     def action_instructions(self) -> None:
         """Instructions, or the source again, where there is such."""
