@@ -91,8 +91,8 @@ def _explain(kind: FlawKind, culprit: str, call_graph: str, jit_dumps: bool) -> 
             return cause, _DWARF if frame_pointers else "none is known"
     if _RUN_TIME_CODE.fullmatch(culprit):
         return (
-            "code compiled at run time, without a map of its names",
-            "start it with node --perf-basic-prof, python -X perf or Java's perf-map-agent",
+            "compiled by a JIT without a map",
+            "try node --perf-basic-prof, python -X perf, Java's perf-map-agent",
         )
     if culprit.endswith(_DELETED):
         return f"{culprit.removesuffix(_DELETED).strip()} was replaced", "restart the process"

@@ -219,7 +219,7 @@ class RunHeader(Pane, can_focus=False):
         """The cause of the worst flaw and what helps, where it is serious."""
         for share, flaw in self.flaws():
             if share > _SERIOUS:
-                text = f"{flaw.kind} {percent(share)}%: {flaw.cause}; {flaw.remedy}"
+                text = f"{flaw.kind}: {flaw.cause}; {flaw.remedy}"
                 return [Item(0, "", clip_words(safe_text(text, 300), width), "warn")]
         return []
 

@@ -28,9 +28,14 @@ def test_a_whole_stack_with_names_lacks_nothing() -> None:
     ("leaf", "culprit", "cause", "remedy"),
     [
         ("71d9d [unknown] (/usr/bin/x)", "x", "x has no symbols", "debug symbols"),
-        ("7f2a [unknown] (/tmp/perf-77.map)", "perf-77.map", "at run time", "--perf-basic-prof"),
-        ("7f2a [unknown] (//anon)", "anon", "at run time", "perf-map-agent"),
-        ("7f2a [unknown] ([heap])", "[heap]", "at run time", "python -X perf"),
+        (
+            "7f2a [unknown] (/tmp/perf-77.map)",
+            "perf-77.map",
+            "compiled by a JIT",
+            "--perf-basic-prof",
+        ),
+        ("7f2a [unknown] (//anon)", "anon", "compiled by a JIT", "perf-map-agent"),
+        ("7f2a [unknown] ([heap])", "[heap]", "compiled by a JIT", "python -X perf"),
         ("7f2a [unknown] (/bin/x (deleted))", "x (deleted)", "x was replaced", "restart"),
         ("7f2a [unknown] ([unknown])", "[unknown]", "outside of every mapped file", "dwarf"),
         ("ffffffff81000000 [unknown] ([unknown])", "[kernel]", "kernel", "sudo sysctl kernel."),

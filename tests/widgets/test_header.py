@@ -125,8 +125,8 @@ def flawed(samples: int, broken: int, unresolved: int, second: float = 1.0) -> P
 
 async def test_cause_and_remedy_of_the_worst_flaw_are_read_without_a_key() -> None:
     for broken, unresolved, told in (
-        (400, 20, "broken 40.0%: libc keeps no frame pointers; try dwarf"),
-        (60, 300, "unresolved 30.0%: [x] is stripped; install [its] symbols"),
+        (400, 20, "broken: libc keeps no frame pointers; try dwarf"),
+        (60, 300, "unresolved: [x] is stripped; install [its] symbols"),
     ):
         store = make_store()
         store.apply(flawed(1000, broken, unresolved))
