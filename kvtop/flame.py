@@ -15,8 +15,7 @@ from kvtop.export.detect import READABLE, Format
 from kvtop.export.outputs import KNOWN, Content, Output, output_of, render, write_file
 from kvtop.export.svg import SvgView
 from kvtop.opening.files import STDIN, open_profile
-from kvtop.opening.model import Profile, ProfileError, Split, Wanted
-from kvtop.opening.perf import Sink
+from kvtop.opening.model import Profile, ProfileError, Sink, Split, Wanted
 from kvtop.profile.ring import SampleRing, matching_stacks
 
 _DESCRIPTION = f"""\

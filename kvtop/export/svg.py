@@ -14,7 +14,8 @@ from functools import cache
 from importlib.resources import files
 
 from kvtop.export.palette import shade, stylesheet
-from kvtop.export.svg_static import WIDTH, Page, static_parts, weight_text
+from kvtop.export.svg_boxes import boxes_of, boxes_without_glue
+from kvtop.export.svg_static import WIDTH, Page, narrowest, static_parts, weight_text
 from kvtop.profile.frames import Frame, Kind
 from kvtop.profile.preorder import Groups, Preorder, preorder
 from kvtop.profile.stacks import StackTable
@@ -72,17 +73,22 @@ def write_svg_groups(
     """As `write_svg`, with each fold under a box that has the group's name."""
     safe = SvgMeta(*(safe_text(str(getattr(meta, f.name)), 400) for f in fields(SvgMeta)))
     whole = _safe(preorder(groups, table))
-    shown = whole
-    if view.callers or (table.glue and not view.glue):
-        shown = _safe(preorder(groups, table, not view.glue, view.callers))
     notes = _notes(safe, whole.total[0])
+    width = view.width or WIDTH
+    least = narrowest(whole.total[0], width)
+    drawn = whole
+    if view.callers:
+        drawn = _safe(preorder(groups, table, not view.glue, reverse=True))
+    fold_glue = table.glue and not view.glue and not view.callers
     page = Page(
-        rows=max(shown.depth) + 1,
+        drawn.frames,
+        boxes_without_glue(drawn, least) if fold_glue else boxes_of(drawn, least),
+        drawn.total[0],
         title=safe.title,
         unit=safe.unit,
         notes=notes,
-        width=view.width or WIDTH,
-        icicle=view.inverted,
+        width=width,
+        inverted=view.inverted,
     )
     size = f"{page.width} {page.height}"
     return "".join(
@@ -95,7 +101,7 @@ def write_svg_groups(
             _embed(whole, safe, notes, view),
             _CLOSE,
             "\n",
-            *static_parts(shown, page),
+            *static_parts(page),
             f"<script><![CDATA[\n{_resource('flamegraph.js')}]]></script>\n</svg>\n",
         )
     )

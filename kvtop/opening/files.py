@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from kvtop import __version__
 from kvtop.export.detect import HEAD, Format, UnknownFormat, detect
@@ -18,8 +18,7 @@ from kvtop.export.folded import read_folded
 from kvtop.export.pprof_read import LARGEST, read_pprof
 from kvtop.export.speedscope import read_speedscope
 from kvtop.export.svg import SvgMeta, read_svg
-from kvtop.opening.model import Profile, ProfileError, Thread, Wanted
-from kvtop.opening.perf import Sink, read_perf_data, read_perf_stream, read_perf_text
+from kvtop.opening.model import Profile, ProfileError, Sink, Thread, Wanted
 from kvtop.profile.stacks import StackTable
 from kvtop.profile.text import safe_text
 
@@ -45,7 +44,7 @@ def open_profile(name: str, wanted: Wanted | None = None, sink: Sink | None = No
 
 
 @contextmanager
-def _opened(name: str) -> Iterator[BinaryIO]:
+def _opened(name: str) -> Iterator[IO[bytes]]:
     if name == STDIN:
         yield sys.stdin.buffer
         return
@@ -53,22 +52,15 @@ def _opened(name: str) -> Iterator[BinaryIO]:
         yield file
 
 
-def _read(file: BinaryIO, name: str, shown: str, wanted: Wanted, sink: Sink | None) -> Profile:
+def _read(file: IO[bytes], name: str, shown: str, wanted: Wanted, sink: Sink | None) -> Profile:
     head = file.read(HEAD)
     if not head.strip():
         hint = "what should have written it failed or found nothing"
         raise ProfileError(f"{shown} is empty: {hint}.")
     head, file = _unzipped(head, file)
     form = wanted.format or detect(head)
-    if form is Format.PERF_DATA:
-        from_pipe = name == STDIN
-        profile = (
-            read_perf_stream(head, file, wanted, sink)
-            if from_pipe
-            else read_perf_data(name, wanted, sink)
-        )
-    elif form is Format.PERF_SCRIPT:
-        profile = read_perf_text(head, file, wanted, sink)
+    if form in (Format.PERF_DATA, Format.PERF_SCRIPT):
+        profile = _read_perf(form, head, file, name, wanted, sink)
     else:
         profile = _READERS[form](head + file.read())
     meta = replace(
@@ -79,7 +71,7 @@ def _read(file: BinaryIO, name: str, shown: str, wanted: Wanted, sink: Sink | No
     return replace(profile, meta=meta)
 
 
-def _unzipped(head: bytes, file: BinaryIO) -> tuple[bytes, BinaryIO]:
+def _unzipped(head: bytes, file: IO[bytes]) -> tuple[bytes, IO[bytes]]:
     """What a gzipped file holds, unless that is pprof's, which is read as it is."""
     if not head.startswith(b"\x1f\x8b"):
         return head, file
@@ -97,6 +89,19 @@ def _unzipped(head: bytes, file: BinaryIO) -> tuple[bytes, BinaryIO]:
     if len(data) > LARGEST:
         raise ValueError("it is too large once unpacked; unpack it with gunzip first")
     return data[:HEAD], io.BytesIO(data[HEAD:])
+
+
+def _read_perf(
+    form: Format, head: bytes, file: IO[bytes], name: str, wanted: Wanted, sink: Sink | None
+) -> Profile:
+    # Loaded only here: what starts programs takes longer to load than most profiles to read.
+    from kvtop.opening import perf
+
+    if form is Format.PERF_SCRIPT:
+        return perf.read_perf_text(head, file, wanted, sink)
+    if name == STDIN:
+        return perf.read_perf_stream(head, file, wanted, sink)
+    return perf.read_perf_data(name, wanted, sink)
 
 
 # Formats that are read whole

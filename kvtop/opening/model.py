@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
+from kvtop.events import StackSample
 from kvtop.export.detect import Format
 from kvtop.export.svg import SvgMeta
 from kvtop.profile.stacks import StackTable
+
+Sink = Callable[[list[StackSample]], None]
+"""Is given the samples of perf's files, in the order of the file, as they are read."""
 
 
 class ProfileError(Exception):

@@ -9,7 +9,6 @@ import subprocess
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
 from operator import itemgetter
 from typing import IO
 
@@ -20,14 +19,12 @@ from kvtop.events import StackSample
 from kvtop.export.detect import READABLE, UnknownFormat
 from kvtop.export.perf_text import PerfText
 from kvtop.export.svg import SvgMeta
-from kvtop.opening.model import Profile, ProfileError, Thread, Wanted
+from kvtop.opening.model import Profile, ProfileError, Sink, Thread, Wanted
 from kvtop.profile.stacks import StackTable
 from kvtop.profile.text import safe_text
 
 _PIECE = 1 << 20
 _MANY_BROKEN = 0.05
-Sink = Callable[[list[StackSample]], None]
-"""Is given the samples of perf's files, in the order of the file, as they are read."""
 
 
 def read_perf_data(path: str, wanted: Wanted, sink: Sink | None = None) -> Profile:

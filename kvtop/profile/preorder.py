@@ -49,17 +49,20 @@ def preorder(
     frames = sorted({*by_id.values(), *names.values()}, key=_order)
     index = {frame: at for at, frame in enumerate(frames)}
     # A path is a string, one character a frame: strings sort several times as fast as tuples.
-    letter = {f: chr(index[frame]) for f, frame in by_id.items()}
-    if fold_glue:
-        # Copied first: writers run in a thread while the parser interns.
-        letter |= dict.fromkeys(used & table.glue.copy(), "")
-    words = {stack: "".join([letter[f] for f in path]) for stack, path in stacks.items()}
-    if reverse:
-        words = {stack: word[::-1] for stack, word in words.items()}
+    # A list by frame id is twice as fast as a dict, and half a million frames are looked up.
+    letter = [""] * (max(used, default=0) + 1)
+    # Copied first: writers run in a thread while the parser interns.
+    hidden = table.glue.copy() if fold_glue else ()
+    for frame_id, frame in by_id.items():
+        if frame_id not in hidden:
+            letter[frame_id] = chr(index[frame])
+    step = -1 if reverse else 1
     paths: list[tuple[str, int]] = []
     for name, counts in groups.items():
         prefix = chr(index[names[name]]) if name else ""
-        paths += [(prefix + words[stack], weight) for stack, weight in counts.items()]
+        for stack, weight in counts.items():
+            path = "".join([letter[f] for f in stacks[stack][::step]])
+            paths.append((prefix + path, weight))
     paths.sort()
     return _columns([*frames, Frame("all", "", Kind.GROUP)], paths)
 
