@@ -9,10 +9,11 @@ from typing import Any
 from hypothesis import given
 
 from kvtop.events import Role, StackSample
-from kvtop.export.firefox import FirefoxMeta, write_firefox
+from kvtop.export.firefox import FirefoxMeta, write_firefox, write_firefox_fold
 from kvtop.profile.ring import Filter, SampleRing
 from kvtop.profile.stacks import StackTable
 from tests.profile.test_ring import Row, entries, fill
+from tests.profile.test_tree import STACKS, Stacks, fold
 
 TABLES = ("samples", "stackTable", "frameTable", "funcTable", "resourceTable", "markers")
 
@@ -74,3 +75,18 @@ def test_kinds_are_categories_and_objects_are_resources() -> None:
     strings = thread["stringArray"]
     assert [strings[at] for at in thread["resourceTable"]["name"]] == ["core.py", "libc.so.6"]
     assert strings[thread["funcTable"]["fileName"][0]] == "/srv/core.py"
+
+
+@given(STACKS, STACKS)
+def test_a_fold_has_its_weights_and_says_that_it_knows_no_times(one: Stacks, two: Stacks) -> None:
+    table = StackTable()
+    groups = {"node0": fold(table, one), "": fold(table, two)}
+    data = json.loads(write_firefox_fold(groups, table, FirefoxMeta("title"), "ms"))
+    assert [t["name"] for t in data["threads"]] == ["node0 (no times)", "title (no times)"]
+    for thread, stacks in zip(data["threads"], (one, two), strict=True):
+        weights = thread["samples"]["weight"] or []
+        found: Counter[tuple[str, ...]] = Counter()
+        for (_, names), weight in zip(read(thread), weights, strict=True):
+            found[names] += weight
+        assert found == Counter(stacks)
+        assert thread["samples"]["weightType"] == "tracing-ms"
