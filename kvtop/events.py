@@ -150,7 +150,7 @@ class WaitStats:
 
     time: float
     since: float
-    """When the recording began."""
+    """The first wait that was told."""
     switches: float
     """Times that a thread left a CPU."""
     stacks: float
@@ -159,7 +159,7 @@ class WaitStats:
     """Of the busy threads' switches one in so many is recorded with its stack."""
     threads: int
     lost: int
-    """Records that the kernel dropped."""
+    """Records that the kernel dropped since then."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import kvtop.session
 from kvtop.app import KvtopApp
 from kvtop.cluster_run import ClusterRun
 from kvtop.collectors.doctor import perf_missing
+from kvtop.collectors.processes import process_exists
 from kvtop.config import Config, UsageError
 from kvtop.events import Emit, Health, LogLine, MarkerKind, NodeState
 from kvtop.session import Session
@@ -207,3 +209,56 @@ async def test_readonly_refuses_every_fault() -> None:
     for fault in (session.kill, session.pause, session.resume, session.restart):
         with pytest.raises(kvtop.session.FaultError, match="--readonly"):
             await fault("node0")
+
+
+NAPS = "import time\nwhile True: time.sleep(0.005)"
+
+
+@pytest.fixture
+def naps() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that sleeps 5 ms at a time."""
+    process = subprocess.Popen([sys.executable, "-c", NAPS])
+    yield process
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.e2e
+@pytest.mark.skipif(shutil.which("perf") is None, reason="needs perf")
+@pytest.mark.skipif(os.geteuid() != 0, reason="the kernel's part of stacks needs root")
+async def test_waits_are_followed_only_while_somebody_looks(
+    naps: subprocess.Popen[bytes],
+) -> None:
+    async with started(config("--attach", str(naps.pid))) as session:
+        waits = session.store.waits
+        session.follow_waits(True)
+        await until(lambda: sum(waits.ring.fold(weight="period").values()) > 0.5e9)
+        assert session.store.health("off_cpu").health is Health.OK
+        (origin,) = {(o.pid, o.label) for o in waits.ring.origins}
+        assert origin == (naps.pid, f"{Path(sys.executable).name[:15]}({naps.pid})")
+        assert session._off_cpu is not None
+        perf = session._off_cpu.child_pids
+        assert perf and set(perf) <= set(session._perf_pids())
+        session.follow_waits(False)
+        assert session._off_cpu is None
+        await until(lambda: not any(map(process_exists, perf)))
+        seen = len(waits.ring)
+        assert seen, "what was recorded stays"
+        session.follow_waits(True)
+        assert not len(waits.ring), "another recording begins from nothing"
+        session.follow_waits(False)
+        session.follow_waits(True)
+        await until(lambda: bool(len(waits.ring)))
+        assert session._off_cpu is not None
+        perf = session._off_cpu.child_pids
+    assert not any(map(process_exists, perf))
+
+
+@pytest.mark.usefixtures("no_perf")
+async def test_without_perf_the_reason_is_that_of_the_samples(
+    busy: subprocess.Popen[bytes],
+) -> None:
+    async with started(config("--attach", str(busy.pid))) as session:
+        session.follow_waits(True)
+        status = session.store.health("off_cpu")
+        assert (status.health, status.reason) == (Health.UNAVAILABLE, perf_missing())

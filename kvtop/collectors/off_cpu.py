@@ -86,6 +86,13 @@ class _Recording:
         self._take = take
         self._table = table
         self._comms: dict[int, str] = {}
+        self.first: float | None = None
+        """Time of the first wait with a stack; what was before is not told.
+
+        Until then perf script was reading what the targets had mapped, and perf's buffers may have
+        overflowed meanwhile.
+        """
+        self._lost_before = 0
         renamed = {JIT_OBJECT_DIRECTORY: "jit", vdso.filename: VDSO}
         self._parser = ScriptParser(table, renamed)
         self.control, self._orders = big_pipe()
@@ -93,6 +100,11 @@ class _Recording:
         # Nothing is saved from this stream: no room for samples.
         window = PipeWindow(0.0, 1 << 20)
         self.stream = Stream(options, objects, vdso, window, self.attached, self._deliver, self)
+
+    @property
+    def lost(self) -> int:
+        """Records that the kernel dropped since the first wait was told."""
+        return self.stream.lost - self._lost_before
 
     def close(self) -> None:
         os.close(self.control)
@@ -108,7 +120,7 @@ class _Recording:
         """Switches become waits."""
         passed = self.waits.feed(records, time.monotonic_ns())
         unseen = self.waits.take_unseen()
-        if unseen:
+        if unseen and self.first is not None:
             intern, stack_id = self._table.intern, self._table.stack_id
             self._take(
                 [
@@ -130,6 +142,8 @@ class _Recording:
             self._comms[sample.tid] = sample.comm
             samples.append(sample._replace(period=length, event=_state(ready)))
         if samples:
+            if self.first is None:
+                self.first, self._lost_before = samples[0].time, self.stream.lost
             self._take(samples)
 
     def _comm(self, pid: int, tid: int) -> str:
@@ -263,12 +277,14 @@ class OffCpu:
             took = now - last[0]
             rate, stack_rate = (switches - last[1]) / took, (stacks - last[2]) / took
             last = now, switches, stacks
-            lost = sum(one.stream.lost for one in self._recordings)
+            firsts = [one.first for one in self._recordings if one.first is not None]
+            lost = sum(one.lost for one in self._recordings if one.first is not None)
             every = max(part.every for part in parts)
-            emit(WaitStats(now, began, rate, stack_rate, every, threads, lost))
+            since = min(firsts, default=now)
+            emit(WaitStats(now, since, rate, stack_rate, every, threads, lost))
             if rate > MOST_SWITCHES:
                 above += 1
-            elif stack_rate > 3 * STACKS_A_SECOND:
+            elif stack_rate > 2 * STACKS_A_SECOND:
                 # The threads do something else than when their switches were counted.
                 self._changed.set()
             else:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-STACKS_A_SECOND = 400
+STACKS_A_SECOND = 250
 """How many stacks to record in all; a DWARF one costs the target about 0.1 ms."""
 _SELDOM = 50.0
 """Switches a second up to which a thread's are all recorded, if there is room for it."""
