@@ -29,6 +29,8 @@ MAX_KEYS = 100_000
 """Keys in the answer to KEYS."""
 _SCAN_STEP = 10_000
 """Keys that one SCAN looks at, at most."""
+_CONFIG = (b"save", b""), (b"appendonly", b"yes"), (b"appendfsync", b"always")
+"""What CONFIG GET knows, in Redis's words: no timed snapshots, every write is synced."""
 _DONE = kv.Result(status=kv.OK).SerializeToString()
 
 
@@ -120,7 +122,8 @@ class RespCommands:
     def _config(self, words: list[bytes], reply: Reply) -> None:
         if words[0].upper() != b"GET":
             raise CommandError("ERR only CONFIG GET is known")
-        reply(array([]))
+        found = [pair for pair in _CONFIG if any(matches(w.lower(), pair[0]) for w in words[1:])]
+        reply(array([bulk(word) for pair in found for word in pair]))
 
     def _command(self, words: list[bytes], reply: Reply) -> None:
         if words and words[0].upper() == b"COUNT":

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib
 import json
 import signal
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,21 @@ async def _run(*words: str, wait: bool = True) -> tuple[int, str, str]:
     out, err = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode is not None
     return process.returncode, out.decode(), err.decode()
+
+
+@pytest.mark.parametrize("name", ["kvtop", "raft_server", "kv_stress_test", "simple_stress_test"])
+def test_the_installed_names_reach_their_commands(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    module, _, function = project["scripts"][name].partition(":")
+    monkeypatch.setattr(sys, "argv", [name, "--help"])
+    with pytest.raises(SystemExit) as ended:
+        getattr(importlib.import_module(module), function)()
+    assert ended.value.code == 0
+    verbs = {"raft_server": "server", "kv_stress_test": "stress"}
+    verbs |= {"simple_stress_test": "simple-stress", "kvtop": "[-h]"}
+    assert capsys.readouterr().out.startswith(f"usage: kvtop {verbs[name]}")
 
 
 async def test_kv_reads_and_writes(node: Node) -> None:
@@ -223,7 +240,7 @@ def test_simple_stress_waits_for_all_workers(capsys: pytest.CaptureFixture[str])
     [
         (b"plain", "plain"),
         (b"\x1b]0;title\x07", "\\x1b]0;title\\x07"),
-        (b"\xff\n\t\\", "\\\\xff\\n\\t\\\\"),
+        (b"\xff\n\t\\", "\\xff\\n\\t\\\\"),
         ("\u202e".encode(), "\\u202e"),
     ],
 )

@@ -70,6 +70,9 @@ async def test_information(client: redis.asyncio.Redis) -> None:
     assert info["raft_role"] == "leader"
     assert info["role"] == "master"
     assert info["raft_term"] >= 1
+    assert await client.config_get("append*") == {"appendonly": "yes", "appendfsync": "always"}
+    assert await client.config_get("save") == {"save": ""}
+    assert await client.config_get("maxmemory") == {}
 
 
 async def test_the_state_of_the_cluster_as_redis_tells_it(node: Node) -> None:

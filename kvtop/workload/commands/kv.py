@@ -206,7 +206,12 @@ def _bytes(text: str) -> bytes:
 
 def printable(data: bytes) -> str:
     """Text for a terminal: what is not printable becomes a backslash escape."""
-    text = data.decode("utf-8", "backslashreplace")
-    return "".join(
-        c if c.isprintable() and c != "\\" else c.encode("unicode_escape").decode() for c in text
-    )
+    return "".join(map(_printable, data.decode("utf-8", "surrogateescape")))
+
+
+def _printable(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":  # a byte that is not part of UTF-8
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    if character.isprintable() and character != "\\":
+        return character
+    return character.encode("unicode_escape").decode()
