@@ -20,13 +20,18 @@ from kvtop.collectors.source_lines import SourceLines
 from kvtop.events import Marker, MarkerKind, NodeState
 from kvtop.keys import KEYS, footer_keys, keys_for
 from kvtop.profile.callers import sandwich
+from kvtop.profile.diff import Side
 from kvtop.profile.frames import Frame
 from kvtop.profile.listing import Listing
 from kvtop.profile.scope import Scope, TimeRange
+from kvtop.profile.text import safe_text
 from kvtop.session import READONLY, FaultError, Session
-from kvtop.snapshot import SaveError, Shot, save_all, save_svg
+from kvtop.snapshot import SaveError, Shot, save_all, save_diff, save_svg
+from kvtop.widgets.compare import Baseline, covered, pairs
 from kvtop.widgets.dashboard import Dashboard
 from kvtop.widgets.dialogs import ConfirmScreen
+from kvtop.widgets.diff_screen import DiffScreen
+from kvtop.widgets.figures import clock, span
 from kvtop.widgets.flamegraph import Flamegraph
 from kvtop.widgets.flamegraph_screen import FlamegraphScreen
 from kvtop.widgets.header import RunHeader
@@ -77,6 +82,8 @@ class KvtopApp(App[int]):
         self.session = session
         self.interval = session.config.refresh
         self.scope = Scope(session.config.window)
+        self.baseline: Baseline | None = None
+        """What a diff compares with, once it was set."""
         self.paused = False
         self.header = RunHeader(session.store, id="header")
         self.dashboard = Dashboard(session.store, self.scope.window, id="dashboard")
@@ -108,8 +115,8 @@ class KvtopApp(App[int]):
         for command in super().get_system_commands(screen):
             if command.title not in NOT_OFFERED:
                 yield command
-        if isinstance(screen, FlamegraphScreen | TimeScreen):
-            name = "Flamegraph" if isinstance(screen, FlamegraphScreen) else "Time"
+        if isinstance(screen, FlamegraphScreen | TimeScreen | DiffScreen):
+            name = type(screen).__name__.removesuffix("Screen")
             for title, key, run in screen.commands():
                 yield SystemCommand(title, f"{name}, key {key}", run)
             return
@@ -128,10 +135,10 @@ class KvtopApp(App[int]):
         )
 
     @property
-    def over(self) -> FlamegraphScreen | TimeScreen | None:
+    def over(self) -> FlamegraphScreen | TimeScreen | DiffScreen | None:
         """The screen that hides the main one; dialogs above it are of no account."""
         for screen in reversed(self.screen_stack):
-            if isinstance(screen, FlamegraphScreen | TimeScreen):
+            if isinstance(screen, FlamegraphScreen | TimeScreen | DiffScreen):
                 return screen
         return None
 
@@ -157,7 +164,7 @@ class KvtopApp(App[int]):
         for pane in self.dashboard.panes:
             if pane is not self.dashboard.flamegraph:
                 rows += [(f"{pane.NAME} pane", key, text) for key, text in pane.KEYS_HELP]
-        rows += FlamegraphScreen.help_rows() + TimeScreen.help_rows()
+        rows += FlamegraphScreen.help_rows() + TimeScreen.help_rows() + DiffScreen.help_rows()
         rows += SandwichScreen.help_rows() + SourceScreen.help_rows()
         self.push_screen(HelpScreen(rows))
 
@@ -226,11 +233,8 @@ class KvtopApp(App[int]):
         """Show another stretch of time in every profile view."""
         self.scope = scope
         self.dashboard.hot_symbols.scope = scope
-        over = self.over
-        if isinstance(over, TimeScreen):
-            over.map.select(scope.range)
-        elif over is not None:
-            over.set_scope(scope)
+        if self.over is not None:
+            self.over.set_scope(scope)
         self.tick()
 
     def action_flamegraph(self) -> None:
@@ -269,6 +273,55 @@ class KvtopApp(App[int]):
         """What was selected on the time map."""
         self.scope = self.scope.over(chosen)
         self.dashboard.hot_symbols.scope = self.scope
+
+    def action_baseline(self) -> None:
+        """Put what is shown aside, to compare with it."""
+        shot, store = self._shot(), self.session.store
+        if shot.unit != "samples":
+            self.notify("Only samples on the CPU can be compared.", severity="warning")
+            return
+        until = store.ring.last_time if shot.until is None else shot.until
+        if not shot.counts or until is None:
+            self.notify("There are no samples to compare with.", severity="warning")
+            return
+        seconds = covered(store.ring, Scope(shot.window), until)
+        whose = "" if shot.label is None else f" of {safe_text(shot.label)}"
+        at = clock(store.wall(until))
+        before = self.baseline
+        self.baseline = Baseline(store.table, shot.counts, seconds, f"{at}{whose}")
+        if before is not None:
+            before.let_go()
+        text = f"{sum(shot.counts.values()):,} samples of {span(round(seconds, 1))} until {at}"
+        self.notify(f"Baseline: {text}{whose}. d compares.", timeout=4, markup=False)
+        if isinstance(self.over, DiffScreen):
+            self.over.baseline_changed()
+
+    def action_diff(self) -> None:
+        """What changed since the baseline, or what is different between the leader and others."""
+        hot = self.dashboard.hot_symbols
+        if not pairs(hot.store, self.baseline is not None):
+            text = "Nothing to compare yet: b makes what is shown the baseline."
+            self.notify(text, severity="warning", markup=False)
+            return
+        over, scope, label, live = self.over, self.scope, hot.label, not self.paused
+        until = hot.store.ring.last_time if self.paused else None
+        if isinstance(over, FlamegraphScreen) and over.flamegraph.unit == "samples":
+            scope, label, live = over.scope, over.label, over.live
+            until = None if live else over.until
+        screen = DiffScreen(
+            hot.store,
+            scope,
+            lambda: self.baseline,
+            label=label,
+            live=live,
+            until=until,
+            save=self._save_diff,
+        )
+        self.push_screen(screen, self._came_back)
+
+    @work(exclusive=True, group="save")
+    async def _save_diff(self, one: Side, two: Side, caption: str) -> None:
+        await self._tell_saved(save_diff(self.session, one, two, caption))
 
     def action_off_cpu(self) -> None:
         """Where the threads of what the hot symbols show wait; recorded while it is open."""
@@ -364,8 +417,11 @@ class KvtopApp(App[int]):
         if not shot.counts:
             self.notify("There are no samples in the window to save.", severity="warning")
             return
+        await self._tell_saved(save(self.session, shot))
+
+    async def _tell_saved(self, saving: Awaitable[Path]) -> None:
         try:
-            path = await save(self.session, shot)
+            path = await saving
         except SaveError as error:
             self.notify(str(error), title="Not saved", severity="error", markup=False)
         else:

@@ -54,7 +54,9 @@ KEYS: tuple[Key, ...] = (
     Key("left_square_bracket", "window_shorter", "shorter profile window", "Profile", shown="["),
     Key("right_square_bracket", "window_longer", "longer profile window", "Profile", shown="]"),
     Key("T", "time_map", "time: heatmap, curves; select a range", "Profile", footer="time", rank=1),
-    Key("m", "mark", "mark this moment: the profile window begins here", "Profile"),
+    Key("m", "mark", "mark this moment: the window begins here", "Profile"),
+    Key("b", "baseline", "make what is shown the baseline of the diff", "Profile"),
+    Key("d", "diff", "diff: baseline, followers and leader, two targets", "Profile"),
     Key("x", "clear_range", "leave the selected time range or the mark", "Profile"),
     Key(
         "k",

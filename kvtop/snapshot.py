@@ -14,6 +14,8 @@ from pathlib import Path
 from kvtop import __version__
 from kvtop.export.folded import write_folded
 from kvtop.export.svg import SvgMeta, write_svg
+from kvtop.profile.diff import Side
+from kvtop.profile.stacks import StackTable
 from kvtop.session import Session
 
 
@@ -69,6 +71,29 @@ async def save_all(session: Session, shot: Shot) -> Path:
     except (OSError, ValueError) as error:
         raise SaveError(f"{directory} has perf.svg and perf.folded only: {error}.") from error
     return directory.absolute()
+
+
+async def save_diff(session: Session, one: Side, two: Side, caption: str) -> Path:
+    """Write both sides in one file, a line ``stack before after`` each; returns its path.
+
+    That is what difffolded.pl makes and flamegraph.pl draws in red and blue. The first line, a
+    comment, says what is compared.
+    """
+    path = _unused(session.config.output, ".diff.folded")
+    text = await asyncio.to_thread(_folded_diff, one, two, session.store.table, caption)
+    _write(path, text)
+    return path.absolute()
+
+
+def _folded_diff(one: Side, two: Side, table: StackTable, caption: str) -> str:
+    sides: list[dict[str, str]] = []
+    for side in (one, two):
+        lines = write_folded(side.counts, table).splitlines()
+        sides.append({stack: n for stack, _, n in (line.rpartition(" ") for line in lines)})
+    before, after = sides
+    stacks = sorted(before.keys() | after.keys())
+    rows = [f"{stack} {before.get(stack, 0)} {after.get(stack, 0)}\n" for stack in stacks]
+    return f"# {caption}\n" + "".join(rows)
 
 
 def _unused(parent: Path, suffix: str) -> Path:

@@ -16,6 +16,7 @@ from kvtop.keys import KEYS, Key
 from kvtop.profile.ring import Filter
 from kvtop.profile.scope import WINDOWS, TimeRange
 from kvtop.widgets.dialogs import ConfirmScreen
+from kvtop.widgets.diff_screen import DiffScreen
 from kvtop.widgets.flamegraph_screen import FlamegraphScreen
 from kvtop.widgets.help import HelpScreen
 from kvtop.widgets.prompt import PromptScreen
@@ -24,7 +25,7 @@ from kvtop.widgets.time_screen import TimeScreen
 from kvtop.widgets.waits_screen import WaitsScreen
 from tests.fake_session import FakeSession, config
 from tests.widgets import golden
-from tests.widgets.made_up import START, play, targets
+from tests.widgets.made_up import START, change, play, targets
 from tests.widgets.render import screen_text
 
 SIZE = (120, 40)
@@ -181,6 +182,18 @@ async def _time_map(run: Run) -> None:
     assert isinstance(run.app.screen, TimeScreen)
     text = await run.text()
     assert "ops/s" in text and "p99" in text and "♛ node1 is leader" in text
+
+
+async def _baseline(run: Run) -> None:
+    base = run.app.baseline
+    assert base is not None and base.side.counts == run.app.dashboard.hot_symbols.counts()
+    assert base.side.seconds == pytest.approx(30.0)
+    assert "Baseline: 6,001 samples of 30s" in run.toasts()
+
+
+async def _diff(run: Run) -> None:
+    assert isinstance(run.app.screen, DiffScreen)
+    assert "mean of 2 followers" in await run.text()
 
 
 async def _clear_range(run: Run) -> None:
@@ -463,6 +476,57 @@ async def test_from_the_flamegraph_to_the_time_map_and_back(tmp_path: Path) -> N
         assert isinstance(app.screen, HelpScreen)
 
 
+async def test_a_range_is_compared_with_a_range(tmp_path: Path) -> None:
+    app, session = made(tmp_path)
+    change(session.store, START + 40, 10, 2, 120)
+    async with app.run_test(size=SIZE) as pilot:
+        run = Run(app, session, pilot)
+        app.set_scope(app.scope.over(TimeRange(START + 5, START + 15)))
+        await run.press("T", "b", "escape")
+        app.set_scope(app.scope.over(TimeRange(START + 40, START + 50)))
+        text = await run.press("d")
+        assert "baseline 22:13:35 (2,000) → selected (3,200)" in text
+        await run.press("s")
+        await run.saved()
+        (file,) = files_in(tmp_path)
+        lines = file.read_text().splitlines()
+        assert lines[0].startswith("# baseline 22:13:35 (2,000) → selected (3,200)")
+        fields = [line.split(" ")[-2:] for line in lines[1:]]
+        assert sum(int(one) for one, _ in fields) == 2000
+        assert sum(int(two) for _, two in fields) == 3200
+        # A new baseline shows at once; x leaves the range here too.
+        assert "baseline 22:14:10 (3,200) → selected (3,200)" in await run.press("b")
+        assert "→ now (" in await run.press("x")
+        await run.press("k", "p", "t", "z", "S")
+        assert isinstance(app.screen, DiffScreen) and session.faults == []
+        await run.press("escape")
+        assert app.screen is app.screen_stack[0]
+
+
+async def test_without_anything_to_compare_a_diff_says_what_to_do(tmp_path: Path) -> None:
+    app, session = made(tmp_path, "--attach", "4242")
+    session.store.apply(TargetsChanged(START + 60, ()))
+    session.store.ring.clear()
+    async with app.run_test(size=SIZE) as pilot:
+        run = Run(app, session, pilot)
+        await run.press("d")
+        assert app.screen is app.screen_stack[0]
+        assert "b makes what is shown the baseline" in run.toasts()
+        app.clear_notifications()
+        await run.press("b")
+        assert app.baseline is None and "no samples" in run.toasts()
+
+
+async def test_the_diff_takes_the_flamegraphs_window(tmp_path: Path) -> None:
+    app, session = made(tmp_path)
+    async with app.run_test(size=SIZE) as pilot:
+        run = Run(app, session, pilot)
+        await run.press("f", "[", "space", "b")
+        run.more()
+        text = await run.press("d")
+        assert "(2,001) → now (2,001) · share · 10s · FROZEN" in text
+
+
 async def test_the_time_map_works_only_while_it_is_open(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -633,7 +697,7 @@ async def test_the_palette_over_the_flamegraph_speaks_of_the_flamegraph(tmp_path
 
 async def test_help_lists_every_key_of_every_screen(tmp_path: Path) -> None:
     app, session = made(tmp_path)
-    async with app.run_test(size=(120, 140)) as pilot:
+    async with app.run_test(size=(120, 160)) as pilot:
         run = Run(app, session, pilot)
         text = await run.press("question_mark")
         for key in KEYS:
@@ -641,6 +705,7 @@ async def test_help_lists_every_key_of_every_screen(tmp_path: Path) -> None:
         for group in (
             "Flamegraph screen",
             "Time screen",
+            "Diff screen",
             "Hot symbols pane",
             "Logs pane",
             "Timeline pane",

@@ -79,12 +79,19 @@ def change(before: int, after: int, one: Side, two: Side, normalise: Normalise =
 
 
 def diff_symbols(
-    table: StackTable, one: Side, two: Side, normalise: Normalise = "share"
+    table: StackTable,
+    one: Side,
+    two: Side,
+    normalise: Normalise = "share",
+    fold_glue: bool = False,
 ) -> list[SymbolChange]:
-    """Every function of either side, the one with the greatest change of self weight first."""
+    """Every function of either side, the one with the greatest change of self weight first.
+
+    With ``fold_glue`` the interpreter's calling machinery counts for its caller.
+    """
     scale = _Scale(one, two, normalise)
-    before = {h.frame_id: h for h in hotspots(table, one.counts)}
-    after = {h.frame_id: h for h in hotspots(table, two.counts)}
+    before = {h.frame_id: h for h in hotspots(table, one.counts, fold_glue)}
+    after = {h.frame_id: h for h in hotspots(table, two.counts, fold_glue)}
     rows = []
     for frame_id in before.keys() | after.keys():
         left, right = before.get(frame_id), after.get(frame_id)
@@ -108,6 +115,12 @@ class DiffTree:
         self, tree: CallTree, one: Side, two: Side, normalise: Normalise = "share"
     ) -> None:
         """``tree`` is an empty tree with the options wanted; it is filled here."""
+        self.after = tree
+        self.update(one, two, normalise)
+
+    def update(self, one: Side, two: Side, normalise: Normalise = "share") -> None:
+        """Compare other sides; paths that stay keep their node ids until the tree's epoch moves."""
+        tree = self.after
         self._scale = _Scale(one, two, normalise)
         # With every path of either side there from the first, nodes keep their ids below.
         tree.update({**one.counts, **two.counts})
@@ -115,7 +128,6 @@ class DiffTree:
         self._before = tree.total.copy()
         self._before_own = tree.self_weight.copy()
         tree.update(two.counts)
-        self.after = tree
 
     def change(self, node: int) -> Change:
         """Change of the node's total weight."""

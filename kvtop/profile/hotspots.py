@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kvtop.profile.frames import Frame
@@ -22,12 +22,19 @@ class Hotspot:
     total: int
 
 
-def hotspots(table: StackTable, counts: Mapping[int, int]) -> list[Hotspot]:
-    """Functions of a fold, the one with the greatest own weight first."""
+def hotspots(
+    table: StackTable, counts: Mapping[int, int], fold_glue: bool = False
+) -> list[Hotspot]:
+    """Functions of a fold, the one with the greatest own weight first.
+
+    With ``fold_glue`` the interpreter's calling machinery counts for its caller.
+    """
     own: dict[int, int] = {}
     total: dict[int, int] = {}
     for stack, weight in counts.items():
-        frames = table.frames(stack)
+        frames: Sequence[int] = table.frames(stack)
+        if fold_glue:
+            frames = [f for f in frames if f not in table.glue] or frames
         if not frames:
             continue
         own[frames[-1]] = own.get(frames[-1], 0) + weight

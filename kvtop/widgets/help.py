@@ -14,6 +14,9 @@ from textual.widgets import Static
 
 from kvtop.widgets.line import width_of
 
+_KEYS = 15
+"""Cells of the column of keys, at most."""
+
 
 class HelpScreen(ModalScreen[None]):
     """Shows (group, key, text) rows; any of escape, ``q``, ``?`` closes it."""
@@ -55,7 +58,8 @@ class HelpScreen(ModalScreen[None]):
         self.query_one(VerticalScroll).focus()
 
     def _text(self) -> Content:
-        wide = max((width_of(key) for _, key, _ in self._rows), default=0)
+        # The few that are longer than the column push their own text aside, not every one's.
+        wide = min(_KEYS, max((width_of(key) for _, key, _ in self._rows), default=0))
         parts: list[Content] = []
         group = None
         for name, key, text in self._rows:

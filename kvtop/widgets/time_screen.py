@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from kvtop.profile.scope import TimeRange
+from kvtop.profile.scope import Scope, TimeRange
 from kvtop.store import Store
 from kvtop.widgets.base import Help
 from kvtop.widgets.help import HelpScreen
@@ -27,6 +27,8 @@ _HINTS = (
     KeyHint("n", "marker", "screen.map('marker(1)')", 1),
     KeyHint("+ -", "scale", "screen.map('scale(-1)')", 2),
     KeyHint("t", "targets", "screen.map('by_target')", 2),
+    KeyHint("b", "baseline", "app.baseline", 3),
+    KeyHint("d", "diff", "app.diff", 3),
     KeyHint("c", "counter", "screen.map('next_counter')", 4),
 )
 
@@ -43,6 +45,7 @@ class TimeScreen(Screen[None]):
         Binding("left_square_bracket,right_square_bracket", "nothing", show=False),
     ]
     KEYS_HELP: ClassVar[list[Help]] = [
+        ("b d", "make what is selected the baseline; compare with it"),
         ("s S", "save what is selected"),
         ("esc", "back, with the selection"),
     ]
@@ -78,7 +81,14 @@ class TimeScreen(Screen[None]):
 
     def refresh_data(self) -> None:
         """Follow the newest figures; called on every tick."""
-        self.map.refresh_data()
+        if self.is_mounted:
+            self.map.refresh_data()
+
+    def set_scope(self, scope: Scope) -> None:
+        """Show the range that is selected, if any."""
+        self._chosen = scope.range
+        if self.is_mounted:
+            self.map.select(scope.range)
 
     def on_time_map_selected(self, event: TimeMap.Selected) -> None:
         """Limit every profile view."""

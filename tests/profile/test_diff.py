@@ -83,3 +83,35 @@ def test_an_empty_side_says_nothing() -> None:
     assert row.own.after_rate == 0 and not row.own.significant()
     with pytest.raises(ValueError, match="seconds"):
         diff_symbols(table, one, none, "time")
+
+
+@given(STACKS, STACKS, STACKS, st.sampled_from(["share", "time"]))
+def test_other_sides_show_in_the_same_tree_as_in_a_new_one(
+    one: Stacks, two: Stacks, three: Stacks, normalise: str
+) -> None:
+    table = StackTable()
+    a, b, c = (Side(fold(table, stacks), 2.0) for stacks in (one, two, three))
+    followed = DiffTree(CallTree(table), a, b, normalise)  # type: ignore[arg-type]
+    followed.update(b, c, normalise)  # type: ignore[arg-type]
+    fresh = DiffTree(CallTree(table), b, c, normalise)  # type: ignore[arg-type]
+
+    def changes(diff: DiffTree) -> dict[object, object]:
+        tree = diff.after
+        return {
+            tree.names(n): (diff.change(n), diff.own_change(n))
+            for n in range(len(tree))
+            if diff.change(n).before or diff.change(n).after
+        }
+
+    assert changes(followed) == changes(fresh)
+
+
+def test_glue_counts_for_its_caller_where_it_is_folded() -> None:
+    table = StackTable()
+    frames = [("py::main:/a.py", ""), ("_PyEval_EvalFrameDefault", "/usr/bin/python3.13")]
+    counts = {table.stack_id([table.frame_id(*frame) for frame in frames]): 5}
+    side = Side(counts, 1.0)
+    plain = {r.frame.symbol: r.own.after for r in diff_symbols(table, side, side)}
+    folded = {r.frame.symbol: r.own.after for r in diff_symbols(table, side, side, "share", True)}
+    assert plain == {"main": 0, "_PyEval_EvalFrameDefault": 5}
+    assert folded == {"main": 5}

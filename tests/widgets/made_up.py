@@ -214,3 +214,18 @@ def _tick(store: Store, chance: random.Random, time: float, step: int) -> Iterat
         yield LogLine(
             time, f"node{step % 3}", "debug", f"appended {40 + step % 9} entries up to {index}"
         )
+
+
+def change(store: Store, start: float, seconds: float, leaf: int, per_second: int = 60) -> None:
+    """More samples of one function (an index of the made-up leaves) on node1."""
+    frames = [store.table.frame_id(*frame) for frame in _BASE + _LEAVES[leaf]]
+    stack = store.table.stack_id(frames)
+    every = 1 / per_second
+    store.apply(
+        SampleBatch(
+            tuple(
+                StackSample(start + n * every, 4102, 4102, "python3", "cpu-clock", 10101010, stack)
+                for n in range(round(seconds * per_second))
+            )
+        )
+    )

@@ -1,0 +1,290 @@
+"""The differential flamegraph and its table over the whole screen: what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from kvtop.profile.diff import Normalise, Side, diff_symbols
+from kvtop.profile.scope import Scope
+from kvtop.profile.text import safe_text
+from kvtop.store import Store
+from kvtop.widgets.base import Help
+from kvtop.widgets.compare import Baseline, Named, Pair, named_side, pairs
+from kvtop.widgets.diff_graph import DiffGraph
+from kvtop.widgets.diff_table import DiffTable
+from kvtop.widgets.flamegraph import Flamegraph
+from kvtop.widgets.help import HelpScreen
+from kvtop.widgets.key_bar import KeyBar, KeyHint
+from kvtop.widgets.prompt import Pattern, PromptScreen
+from kvtop.widgets.scope_text import length, remarks
+
+Save = Callable[[Side, Side, str], object]
+_HINTS = (
+    KeyHint("?", "help", "screen.help"),
+    KeyHint("esc", "back", "screen.back"),
+    KeyHint("v", "compare", "screen.next_pair"),
+    KeyHint("e", "exchange", "screen.exchange", 2),
+    KeyHint("r", "share or rate", "screen.normalise", 1),
+    KeyHint("W", "widths", "screen.graph('widths')", 2),
+    KeyHint("tab", "table", "screen.other"),
+    KeyHint("space", "freeze", "screen.freeze", 1),
+    KeyHint("/", "search", "screen.search", 1),
+    KeyHint("b", "new baseline", "app.baseline", 3),
+    KeyHint("s", "save", "screen.save", 3),
+)
+
+
+class DiffScreen(Screen[None]):
+    """Two sides of the store's samples; what is shown "now" follows the newest until frozen.
+
+    ``baseline`` is asked for at every load, so that a new one shows at once; ``label`` is the one
+    target that it is compared with, if it is. ``save`` gets both sides and what they are. There
+    must be something to compare: `compare.pairs` is not empty.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "back", "back"),
+        Binding("d,f,q", "close", "close", show=False),
+        Binding("v", "next_pair", "compare the next two"),
+        Binding("e", "exchange", "exchange the sides"),
+        Binding("r", "normalise", "shares, or samples per second"),
+        Binding("W", "graph('widths')", "widths of before or after"),
+        Binding("tab,shift+tab", "other", "graph or table", show=False),
+        Binding("space", "freeze", "freeze"),
+        Binding("slash", "search", "search", key_display="/"),
+        Binding("s", "save", "save both sides as folded stacks"),
+        Binding("question_mark", "help", "help", key_display="?"),
+        Binding("left_square_bracket", "window(-1)", "shorter window", key_display="["),
+        Binding("right_square_bracket", "window(1)", "longer window", key_display="]"),
+        # Keys of the main screen that must not reach it from here.
+        Binding("k,p,z,t,o,S", "nothing", show=False),
+    ]
+    KEYS_HELP: ClassVar[list[Help]] = [
+        ("v", "compare the next two: baseline, followers and leader, two targets"),
+        ("e", "exchange before and after"),
+        ("r", "shares of each side, or samples per second"),
+        ("W", "boxes as wide as after, or as before (shows what vanished)"),
+        ("tab", "from the graph to the table of functions, and back"),
+        ("space", "freeze, or follow the newest samples again"),
+        ("[ ]", "shorter or longer window"),
+        ("b", "make what is shown now the baseline"),
+        ("s", "save both sides as folded stacks, for flamegraph.pl's red and blue"),
+        ("esc d", "back"),
+    ]
+    DEFAULT_CSS = """
+    DiffScreen {
+        & > DiffGraph { height: 3fr; overflow-y: scroll; }
+        & > DiffTable { height: 2fr; overflow-y: scroll; }
+    }
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        scope: Scope,
+        baseline: Callable[[], Baseline | None],
+        *,
+        label: str | None = None,
+        live: bool = True,
+        until: float | None = None,
+        save: Save | None = None,
+    ) -> None:
+        super().__init__()
+        self.store = store
+        self.scope = scope
+        self.live = live and scope.range is None
+        self.normalise: Normalise = "share"
+        self._label = label
+        self._baseline = baseline
+        self.pair = self._pairs()[0]
+        self._until = until
+        self._save = save
+        self._seen: object = None
+        self._sides = (Side({}, 0.0), Side({}, 0.0))
+        self._caption = ""
+        self.diff_graph = DiffGraph(store.table, id="diff-graph")
+        self.table = DiffTable(store, id="diff-table")
+
+    def compose(self) -> ComposeResult:
+        yield self.diff_graph
+        yield self.table
+        yield KeyBar(_HINTS)
+
+    def on_mount(self) -> None:
+        """Show the first comparison."""
+        self.diff_graph.focus()
+        self._load()
+
+    # Data
+
+    @property
+    def until(self) -> float | None:
+        """The newest moment that is shown."""
+        if self.scope.range is not None:
+            return self.scope.range.last
+        return self.store.ring.last_time if self._until is None else self._until
+
+    def refresh_data(self) -> None:
+        """Follow the newest samples, unless frozen; called on every tick."""
+        if self.is_mounted and self.live and self.store.ring.revision != self._seen:
+            self._load()
+
+    def set_scope(self, scope: Scope) -> None:
+        """Compare another stretch of time."""
+        self.scope = scope
+        self.live = scope.range is None
+        self._until = None
+        self._load()
+
+    def baseline_changed(self) -> None:
+        """Compare the new baseline with what is shown."""
+        self.pair = self._pairs()[0]
+        self._load()
+
+    def _pairs(self) -> list[Pair]:
+        return pairs(self.store, self._baseline() is not None, self._label)
+
+    def _load(self) -> None:
+        self._seen = self.store.ring.revision
+        one, two = (
+            named_side(self.store, part, self.scope, self.until, self._baseline())
+            for part in (self.pair.before, self.pair.after)
+        )
+        normalise = self.normalise if self._timed(one, two) else "share"
+        self._sides = one.side, two.side
+        self._caption = self._words(one, two, normalise)
+        self.diff_graph.set_sides(one.side, two.side, normalise, self._caption)
+        glue = self.diff_graph.state.options.fold_glue
+        rows = diff_symbols(self.store.table, one.side, two.side, normalise, glue)
+        self.table.set_rows(rows, normalise)
+        if self.live:
+            self.diff_graph.state.let_go()
+        else:
+            self.diff_graph.state.hold()
+
+    @staticmethod
+    def _timed(one: Named, two: Named) -> bool:
+        """Whether both sides cover a time, so that rates can be compared."""
+        return min(one.side.seconds, two.side.seconds) > 0
+
+    def _words(self, one: Named, two: Named, normalise: Normalise) -> str:
+        sides = " → ".join(f"{side.name} ({side.side.weight:,})" for side in (one, two))
+        parts = [sides, "share" if normalise == "share" else "per second"]
+        parts.append(f"{length(self.scope, self.until)}")
+        parts += remarks(self.scope, self.store.info.wall_offset)
+        parts += [one.remark, two.remark]
+        if not self.live and self.scope.range is None:
+            parts.append("FROZEN")
+        return safe_text(" · ".join(part for part in parts if part))
+
+    def commands(self) -> list[tuple[str, str, Callable[[], object]]]:
+        """(title, key, what it runs) of everything that a key of this screen does."""
+        found: dict[str, tuple[str, str, Callable[[], object]]] = {}
+        for binding in self.BINDINGS:
+            assert isinstance(binding, Binding)
+            if binding.action != "nothing":
+                title = binding.description.capitalize()
+                key = binding.key_display or binding.key.partition(",")[0]
+                found[title] = title, key, partial(self.run_action, binding.action)
+        return list(found.values())
+
+    # Keys
+
+    def action_next_pair(self) -> None:
+        """Compare the next two."""
+        found = self._pairs()
+        turned = [pair.turned() for pair in found]
+        if self.pair in found:
+            at = found.index(self.pair) + 1
+        else:
+            at = turned.index(self.pair) + 1 if self.pair in turned else 0
+        self.pair = found[at % len(found)]
+        self._load()
+
+    def action_exchange(self) -> None:
+        """Before becomes after."""
+        self.pair = self.pair.turned()
+        self._load()
+
+    def action_normalise(self) -> None:
+        """Shares of each side, or samples per second."""
+        self.normalise = "time" if self.normalise == "share" else "share"
+        self._load()
+
+    def action_window(self, step: int) -> None:
+        """Look further back, or less far."""
+        scope = self.scope.longer() if step > 0 else self.scope.shorter()
+        if self.scope.range is None:
+            self.scope = scope
+            self._load()
+        else:
+            self.set_scope(scope)
+
+    def action_freeze(self) -> None:
+        """Keep what is shown, or follow again, which leaves a range."""
+        self.scope = self.scope.over(None)
+        self.live = not self.live
+        self._until = None if self.live else self.store.ring.last_time
+        self._load()
+
+    def action_other(self) -> None:
+        """From graph to table, and back."""
+        (self.diff_graph if self.table.has_focus else self.table).focus()
+
+    def action_search(self) -> None:
+        """Type a regex: it is marked in the graph and filters the table."""
+        graph = self.diff_graph
+        first = graph.state.pattern.pattern if graph.state.pattern is not None else ""
+
+        def changed(pattern: Pattern | None) -> None:
+            graph.search(pattern)
+            self.table.set_filter(pattern)
+
+        self.app.push_screen(PromptScreen("Search", first, changed))
+
+    def action_back(self) -> None:
+        """End the search, zoom out, or close the screen: the first of these that is there."""
+        if self.diff_graph.state.pattern is not None:
+            self.diff_graph.search(None)
+            self.table.set_filter(None)
+        else:
+            self.diff_graph.action_zoom_out()
+
+    def on_flamegraph_zoomed_out(self, event: Flamegraph.ZoomedOut) -> None:
+        """Nothing to zoom out of: back to where one came from."""
+        self.action_close()
+
+    def action_close(self) -> None:
+        """Back to where one came from."""
+        self.dismiss()
+
+    def on_unmount(self) -> None:
+        """Let go of what a frozen comparison held."""
+        self.diff_graph.state.let_go()
+
+    def action_save(self) -> None:
+        """Save through the application."""
+        if self._save is not None:
+            self._save(*self._sides, self._caption)
+
+    def action_nothing(self) -> None:
+        """Keys that would act on the main screen do not from here."""
+
+    async def action_graph(self, action: str) -> None:
+        """Run an action of the graph."""
+        await self.diff_graph.run_action(action)
+
+    @classmethod
+    def help_rows(cls) -> list[tuple[str, str, str]]:
+        """(group, key, text) of every key of this screen."""
+        return [("Diff screen", key, text) for key, text in cls.KEYS_HELP]
+
+    def action_help(self) -> None:
+        """Every key of this screen."""
+        self.app.push_screen(HelpScreen(self.help_rows(), "Keys of the diff"))
