@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
@@ -15,6 +14,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.timer import Timer
 
+from kvtop import themes
 from kvtop.collectors.annotate import AnnotateError
 from kvtop.collectors.source_lines import SourceLines
 from kvtop.events import Marker, MarkerKind, NodeState
@@ -74,11 +74,10 @@ class KvtopApp(App[int]):
     ]
 
     def __init__(self, session: Session) -> None:
-        plain = "NO_COLOR" in os.environ
-        # Textual chooses its filter from this argument; a theme alone would be black on black.
-        super().__init__(ansi_color=True if plain else None)
-        if plain:
-            self.theme = "ansi-dark"
+        look = themes.choose(session.config.theme)
+        super().__init__(ansi_color=look.ansi_color)
+        if look.theme:
+            self.theme = look.theme
         self.session = session
         self.interval = session.config.refresh
         self.scope = Scope(session.config.window)

@@ -17,23 +17,43 @@ from kvtop.profile.text import safe_text
 from kvtop.session import Session
 
 COLUMNS = 100
+ONCE_SECONDS = 5.0
+"""How long ``--once`` measures where ``--duration`` does not say."""
+PARTS = 50
+"""How often ``--once`` looks whether its targets have exited."""
 TABLE_ROWS = 20
 JSON_ROWS = 100
 
 
 async def print_reports(session: Session, config: Config) -> int:
     """Print ``config.count`` reports (endless where None); returns the exit code."""
+    if config.once:
+        return await _print_once(session, config)
     deadline = None if config.duration is None else time.monotonic() + config.duration
     printed = 0
     while config.count is None or printed < config.count:
         # One table a second reads well; a script asks for what it wants with --refresh.
         await asyncio.sleep(config.refresh if config.json else max(config.refresh, 1.0))
-        report = make_report(session, config.window)
-        print(json.dumps(report) if config.json else format_report(report), flush=True)
+        _print(make_report(session, config.window), config)
         printed += 1
         if session.ended or (deadline is not None and time.monotonic() >= deadline):
             break
     return 0
+
+
+async def _print_once(session: Session, config: Config) -> int:
+    """One report, over the time measured: until that is over, or the last target has exited."""
+    seconds = config.duration or ONCE_SECONDS
+    for _ in range(PARTS):
+        if session.ended:
+            break
+        await asyncio.sleep(seconds / PARTS)
+    _print(make_report(session, min(config.window, seconds)), config)
+    return 0
+
+
+def _print(report: dict[str, Any], config: Config) -> None:
+    print(json.dumps(report) if config.json else format_report(report), flush=True)
 
 
 def make_report(session: Session, window: float) -> dict[str, Any]:

@@ -92,7 +92,7 @@ def _main(argv: Sequence[str]) -> int:
     if argv and not argv[0].startswith("-"):
         return _command(argv[0], argv[1:])
     config = load(build_parser().parse_args(argv))
-    if not (config.batch or config.json):
+    if not config.headless:
         _check_terminal()
     code: int = importlib.import_module("kvtop.run").run(config)
     return code

@@ -9,10 +9,29 @@ from __future__ import annotations
 import os
 import tomllib
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+
+THEMES = {
+    "auto": "",
+    "dark": "textual-dark",
+    "light": "textual-light",
+    "ansi": "ansi-dark",
+    "ansi-light": "ansi-light",
+    "mono": "ansi-dark",
+    "catppuccin": "catppuccin-mocha",
+    "dracula": "dracula",
+    "gruvbox": "gruvbox",
+    "monokai": "monokai",
+    "nord": "nord",
+    "solarized": "solarized-dark",
+    "solarized-light": "solarized-light",
+    "tokyo-night": "tokyo-night",
+}
+"""Name of a theme -> Textual's name of it; "auto" leaves the choice to NO_COLOR."""
+_DEFAULT_LOG = Path("auto")
 
 
 class UsageError(Exception):
@@ -40,10 +59,19 @@ class Config:
     refresh: float = 0.5
     window: float = 30.0
     output: Path = Path()
+    theme: str = "auto"
+    no_mouse: bool = False
     readonly: bool = False
     batch: bool = False
     json: bool = False
+    once: bool = False
     count: int | None = None
+    debug: Path | None = None
+
+    @property
+    def headless(self) -> bool:
+        """Whether reports go to standard output instead of a screen."""
+        return self.batch or self.json or self.once
 
 
 def _integer(low: int, high: int) -> Callable[[str], int]:
@@ -112,7 +140,7 @@ def _switch(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One row of the option table."""
+    """One row of the option table; ``bare`` is the value of a flag that came without one."""
 
     name: str
     parse: Callable[[str], Any]
@@ -120,6 +148,8 @@ class Option:
     metavar: str
     help: str
     group: str
+    choices: tuple[str, ...] = ()
+    bare: str | None = None
 
 
 OPTIONS: tuple[Option, ...] = (
@@ -192,6 +222,7 @@ OPTIONS: tuple[Option, ...] = (
         "MODE",
         "auto, fp or dwarf (auto)",
         "profile",
+        choices=("auto", "fp", "dwarf"),
     ),
     Option(
         "python_frames",
@@ -200,6 +231,7 @@ OPTIONS: tuple[Option, ...] = (
         "MODE",
         "auto, jit or off: run the cluster under -X perf_jit (auto)",
         "profile",
+        choices=("auto", "jit", "off"),
     ),
     Option(
         "window",
@@ -226,6 +258,23 @@ OPTIONS: tuple[Option, ...] = (
         "screen",
     ),
     Option(
+        "theme",
+        _choice(*THEMES),
+        ("--theme",),
+        "NAME",
+        "colours: dark, light, ansi (the terminal's own 16), mono (none), nord, gruvbox ... (auto)",
+        "screen",
+        choices=tuple(THEMES),
+    ),
+    Option(
+        "no_mouse",
+        _switch,
+        ("--no-mouse",),
+        "",
+        "leave the mouse to the terminal, to select text with",
+        "screen",
+    ),
+    Option(
         "readonly",
         _switch,
         ("--readonly",),
@@ -242,28 +291,56 @@ OPTIONS: tuple[Option, ...] = (
         "screen",
     ),
     Option(
-        "batch", _switch, ("--batch",), "", "no screen: print tables to standard output", "screen"
+        "batch", _switch, ("--batch",), "", "no screen: print tables to standard output", "output"
     ),
-    Option("json", _switch, ("--json",), "", "no screen: print one JSON object a line", "screen"),
+    Option("json", _switch, ("--json",), "", "no screen: print one JSON object a line", "output"),
+    Option(
+        "once",
+        _switch,
+        ("--once",),
+        "",
+        "no screen: measure for --duration seconds (5), print one report, exit",
+        "output",
+    ),
     Option(
         "count",
         _integer(1, 10_000_000),
         ("-n", "--count"),
         "N",
         "with --batch or --json: reports to print",
-        "screen",
+        "output",
+    ),
+    Option(
+        "debug",
+        Path,
+        ("--debug",),
+        "FILE",
+        "log what kvtop and its collectors do, never the data (~/.local/state/kvtop/debug.log)",
+        "output",
+        bare=str(_DEFAULT_LOG),
     ),
 )
 
 
-def add_options(parser: ArgumentParser) -> None:
-    """Add every option to the parser; values stay text until ``load`` checks them."""
+def add_options(parser: ArgumentParser, only: Collection[str] = ()) -> None:
+    """Add every option to the parser, or some; values stay text until ``load`` checks them."""
     groups: dict[str, Any] = {}
     for option in OPTIONS:
+        if only and option.name not in only:
+            continue
         group = groups.get(option.group)
         if group is None:
             group = groups[option.group] = parser.add_argument_group(option.group)
-        if option.metavar:
+        if option.bare is not None:
+            group.add_argument(
+                *option.flags,
+                dest=option.name,
+                metavar=option.metavar,
+                nargs="?",
+                const=option.bare,
+                help=option.help,
+            )
+        elif option.metavar:
             group.add_argument(
                 *option.flags, dest=option.name, metavar=option.metavar, help=option.help
             )
@@ -283,6 +360,12 @@ def config_path(environ: Mapping[str, str]) -> Path:
     return Path(base) / "kvtop" / "config.toml"
 
 
+def log_path(environ: Mapping[str, str]) -> Path:
+    """Where ``--debug`` without a file writes (XDG base directory specification)."""
+    state = environ.get("XDG_STATE_HOME") or str(Path(environ.get("HOME", "/")) / ".local/state")
+    return Path(state) / "kvtop" / "debug.log"
+
+
 def load(flags: Namespace, environ: Mapping[str, str] = os.environ) -> Config:
     """Merge the four sources; UsageError names the source of a bad value."""
     path = config_path(environ)
@@ -297,6 +380,8 @@ def load(flags: Namespace, environ: Mapping[str, str] = os.environ) -> Config:
             values[option.name] = _parse(option, environ[variable], variable)
         elif option.name in from_file:
             values[option.name] = _parse(option, from_file[option.name], f"{path}: {option.name}")
+    if values.get("debug") == _DEFAULT_LOG:
+        values["debug"] = log_path(environ)
     return Config(**values)
 
 

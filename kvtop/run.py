@@ -25,7 +25,7 @@ def run(config: Config) -> int:
 async def _run(config: Config) -> int:
     ending = _Ending()
     session = Session(config)
-    headless = config.batch or config.json
+    headless = config.headless
     try:
         start = asyncio.create_task(session.start())
         ending.cancel_on_signal(start)
@@ -65,7 +65,7 @@ async def _screen(session: Session, ending: _Ending) -> int:
     gc.freeze()
     gc.set_threshold(50_000, 50, 100)
     ending.on_signal(lambda code: app.exit(return_code=code))
-    await app.run_async()
+    await app.run_async(mouse=not session.config.no_mouse)
     return ending.code or app.return_code or 0
 
 

@@ -7,12 +7,13 @@ import gc
 import os
 import sys
 
-from kvtop.config import UsageError
+from kvtop.config import UsageError, add_options, load
 from kvtop.export.detect import READABLE
 from kvtop.flame import add_input_arguments, open_wanted
 from kvtop.opening.files import STDIN
 from kvtop.opening.model import ProfileError
 
+SCREEN_OPTIONS = ("theme", "no_mouse")
 _DESCRIPTION = f"""\
 Open a profile as a flamegraph in the terminal: search, zoom, group, save as SVG.
 Reads {READABLE}.
@@ -27,11 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.description = _DESCRIPTION
     add_input_arguments(parser)
+    add_options(parser, SCREEN_OPTIONS)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Show it until the user leaves; the exit code."""
     name = arguments.file or STDIN
+    config = load(argparse.Namespace(**{key: getattr(arguments, key) for key in SCREEN_OPTIONS}))
     if not sys.stderr.isatty() or os.environ.get("TERM", "dumb") == "dumb":
         raise UsageError("kvtop view needs a terminal; kvtop flame converts without one.")
     try:
@@ -46,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     # Stacks and frames are many and live as long as the screen: not to be looked through again.
     gc.freeze()
-    return ViewApp(profile).run() or 0
+    return ViewApp(profile, theme=config.theme).run(mouse=not config.no_mouse) or 0
 
 
 def _keys_from_terminal() -> None:

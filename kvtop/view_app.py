@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import platform
 import signal
 from collections.abc import Callable, Iterable
@@ -16,6 +15,7 @@ from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from kvtop import themes
 from kvtop.export.outputs import Content, Output, render, write_file
 from kvtop.export.svg import SvgView
 from kvtop.opening.model import Profile, Split
@@ -144,11 +144,11 @@ class ViewApp(App[int]):
     TITLE = "kvtop"
     CSS_PATH = "kvtop.tcss"
 
-    def __init__(self, profile: Profile, directory: Path = Path()) -> None:
-        plain = "NO_COLOR" in os.environ
-        super().__init__(ansi_color=True if plain else None)
-        if plain:
-            self.theme = "ansi-dark"
+    def __init__(self, profile: Profile, directory: Path = Path(), theme: str = "auto") -> None:
+        look = themes.choose(theme)
+        super().__init__(ansi_color=look.ansi_color)
+        if look.theme:
+            self.theme = look.theme
         self.profile = profile
         self.directory = directory
         self.store = _store(profile)

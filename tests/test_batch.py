@@ -132,3 +132,26 @@ async def test_it_ends_after_its_duration(capsys: pytest.CaptureFixture[str]) ->
     made = session("--json", "--duration", "0.1")
     await print_reports(made, made.config)
     assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+@pytest.mark.parametrize("flag", ["--json", "--batch"])
+async def test_once_is_one_report_over_the_time_measured(
+    capsys: pytest.CaptureFixture[str], flag: str
+) -> None:
+    made = FakeSession(config("--once", flag, "--duration", "0.2", "-n", "7"))
+    assert await print_reports(made, made.config) == 0
+    out = capsys.readouterr().out
+    if flag == "--json":
+        assert json.loads(out)["profile"]["window"] == 0.2
+    else:
+        assert out.count("samples of") == 1
+        assert "in 0.2 s" in out
+
+
+async def test_once_does_not_wait_for_targets_that_have_exited(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    made = FakeSession(config("--once", "--duration", "1e6"))
+    made.emit(TargetsChanged(made.store.info.started, ()))
+    assert await print_reports(made, made.config) == 0
+    assert "samples of" in capsys.readouterr().out

@@ -59,6 +59,7 @@ def test_xdg_config_home_is_respected(tmp_path: Path) -> None:
         (["--attach", "0"], "must be process ids"),
         (["--call-graph", "magic"], "must be one of auto, fp, dwarf"),
         (["--refresh", "0.01"], "must be from 0.1 to 10"),
+        (["--theme", "pink"], "must be one of auto, dark, light, ansi"),
         (["--refresh", "nan"], "must be from 0.1 to 10"),
     ],
 )
@@ -88,6 +89,29 @@ def test_bad_files_name_the_file(home: dict[str, str], text: str, sentence: str)
 def test_bad_environment_names_the_variable(home: dict[str, str]) -> None:
     with pytest.raises(UsageError, match="KVTOP_RATE '-1'"):
         load(flags(), home | {"KVTOP_RATE": "-1"})
+
+
+def test_debug_with_and_without_a_file(home: dict[str, str]) -> None:
+    assert load(flags("--debug", "x.log"), home).debug == Path("x.log")
+    state = Path(home["HOME"], ".local/state/kvtop/debug.log")
+    assert load(flags("--debug"), home).debug == state
+    home |= {"XDG_STATE_HOME": "/state", "KVTOP_DEBUG": "auto"}
+    assert load(flags(), home).debug == Path("/state/kvtop/debug.log")
+
+
+@pytest.mark.parametrize("flag", ["--batch", "--json", "--once"])
+def test_each_kind_of_report_needs_no_screen(home: dict[str, str], flag: str) -> None:
+    assert not load(flags(), home).headless
+    assert load(flags(flag), home).headless
+
+
+def test_the_choices_offered_are_those_that_are_taken() -> None:
+    for option in OPTIONS:
+        for choice in option.choices:
+            assert option.parse(choice) == choice
+        if option.choices:
+            with pytest.raises(ValueError):
+                option.parse("no such choice")
 
 
 def test_every_option_is_a_field_and_every_field_an_option() -> None:
