@@ -103,7 +103,7 @@ def parse_toml(text: str, path: Path) -> ClusterConfig:
     nodes: dict[int, NodeConfig] = {}
     at: dict[int, int] = {}
     for position, (table, number) in enumerate(zip(tables, lines, strict=True)):
-        config = _toml_node(table, position, path, number)
+        config = _toml_node(table, position, path, text, number)
         if config.id in nodes:
             raise _bad(path, number, f"node {config.id} is given twice")
         nodes[config.id] = config
@@ -115,22 +115,22 @@ def parse_toml(text: str, path: Path) -> ClusterConfig:
     return ClusterConfig(nodes, Path(directory) if directory else None)
 
 
-def _toml_node(table: Any, position: int, path: Path, number: int) -> NodeConfig:
+def _toml_node(table: Any, position: int, path: Path, text: str, number: int) -> NodeConfig:
     unknown = table.keys() - {"id", "host", "port", "resp_port", "status_port"}
     if unknown:
-        raise _bad(path, number, f"unknown key {sorted(unknown)[0]} in this table")
+        name = sorted(unknown)[0]
+        raise _bad(path, _line_of(text, name, number), f"unknown key {name} in this table")
     if not isinstance(table.get("host"), str) or "port" not in table:
         raise _bad(path, number, "this table needs a host (a string) and a port")
     node = table.get("id", position)
     if type(node) is not int or not 0 <= node <= 9999:
-        raise _bad(path, number, "id must be an integer from 0 to 9999")
+        raise _bad(path, _line_of(text, "id", number), "id must be an integer from 0 to 9999")
     ports = {
-        name: _port(str(table[name]), path, number)
-        for name in ("resp_port", "status_port")
+        name: _port(str(table[name]), path, _line_of(text, name, number))
+        for name in ("port", "resp_port", "status_port")
         if name in table
     }
-    port = _port(str(table["port"]), path, number)
-    return NodeConfig(node, Address(table["host"], port), **ports)
+    return NodeConfig(node, Address(table["host"], ports.pop("port")), **ports)
 
 
 def _check_unique(nodes: dict[int, NodeConfig], path: Path, lines: dict[int, int]) -> None:
@@ -150,11 +150,12 @@ def _port(text: str, path: Path, number: int) -> int:
     return int(text)
 
 
-def _line_of(text: str, key: str) -> int:
-    for number, line in enumerate(text.splitlines(), 1):
+def _line_of(text: str, key: str, first: int = 1) -> int:
+    """The line that sets ``key``, at or after line ``first``; else that one."""
+    for number, line in enumerate(text.splitlines()[first - 1 :], first):
         if re.match(rf"\s*\[*{re.escape(key)}\b", line):
             return number
-    return 1
+    return first
 
 
 def _bad(path: Path, number: int, text: str) -> ConfigError:

@@ -77,10 +77,11 @@ def test_a_bad_classic_file_names_the_line(
     ("text", "line", "reason"),
     [
         ("[[node]]\nhost = \n", 2, "Invalid"),
-        ("[[node]]\nhost = '127.0.0.1'\nport = 0\n", 1, "0"),
+        ("[[node]]\nhost = '127.0.0.1'\nport = 0\n", 3, "0"),
         ("[[node]]\nhost = '127.0.0.1'\n", 1, "port"),
         ("[[node]]\nhost='a'\nport=1\n[[node]]\nhost='a'\nport=2\nid=0\n", 4, "twice"),
-        ("[[node]]\nhost='a'\nport=1\ncolour=3\n", 1, "colour"),
+        ("[[node]]\nhost='a'\nport=1\ncolour=3\n", 4, "colour"),
+        ("[[node]]\nhost='a'\nport=1\n[[node]]\nport=2\nhost='b'\nid=-1\n", 7, "id"),
         ("\ncolour = 3\n", 2, "colour"),
         ("", 1, "[[node]]"),
     ],
