@@ -34,7 +34,8 @@ _HEADER = re.compile(
     r"(?P<period>\d{1,20}) +(?P<event>\S.*?): *",
     re.DOTALL | re.ASCII,
 )
-_PLAIN = re.compile(r"\t *([0-9a-f]{1,16}) ([^ (]+) \(([/\[][^ ()]*)\)")
+_PLAIN = re.compile(r"\t[ 0-9a-f]{16} \S")
+_FUNCTION_AT = 18
 # The object is what stands in the last parentheses that open with a path or a bracket.
 _FRAME = re.compile(r"\s*([0-9a-f]{1,16}) (?:(.*) )?\(([/\[].*)\)", re.DOTALL)
 _FRAME_OTHER = re.compile(r"\s*([0-9a-f]{1,16}) ?(.*?)(?: \(([^()]*)\))?", re.DOTALL)
@@ -76,6 +77,8 @@ class ScriptParser:
         self._stack_text = 0
         """Characters that the keys of ``_stacks`` hold: deep stacks take 10,000 each."""
         self._lines: dict[str, int] = {}
+        self._functions: dict[str, int] = {}
+        """By what stands behind the address, where perf knows the name."""
 
     @property
     def broken(self) -> int:
@@ -112,6 +115,7 @@ class ScriptParser:
             self._generation = self._table.generation
             self._forget_stacks()
             self._lines.clear()
+            self._functions.clear()
         whos, events, stacks = self._who, self._events, self._stacks
         samples: list[StackSample] = []
         append, make = samples.append, tuple.__new__
@@ -212,12 +216,24 @@ class ScriptParser:
 
     def _frame(self, line: str, pid: int) -> int | None:
         """The id of a frame, None where the line is none."""
-        parts = _PLAIN.fullmatch(line) or _FRAME.fullmatch(line) or _FRAME_OTHER.fullmatch(line)
+        # Behind the address, which is 16 columns wide, stands the same for all of a function.
+        frame = self._functions.get(line[_FUNCTION_AT:])
+        if frame is None:
+            frame = self._new_frame(line, pid)
+            if frame is None:
+                return None
+        self._bound(self._lines)
+        self._lines[line] = frame
+        return frame
+
+    def _new_frame(self, line: str, pid: int) -> int | None:
+        parts = _FRAME.fullmatch(line) or _FRAME_OTHER.fullmatch(line)
         if parts is None:
             return None
         address, symbol, dso = parts.groups()
         dso = dso or UNKNOWN_SYMBOL
-        if not symbol or symbol == UNKNOWN_SYMBOL:
+        has_name = bool(symbol) and symbol != UNKNOWN_SYMBOL
+        if not has_name:
             at = int(address, 16)
             if at >= KERNEL_SPACE and dso == UNKNOWN_SYMBOL:
                 dso = KERNEL_OBJECT
@@ -229,8 +245,9 @@ class ScriptParser:
             if dso.startswith(path):
                 dso = name
         frame = self._table.frame_id(symbol or UNKNOWN_SYMBOL, dso)
-        self._bound(self._lines)
-        self._lines[line] = frame
+        if has_name and _PLAIN.match(line):
+            self._bound(self._functions)
+            self._functions[line[_FUNCTION_AT:]] = frame
         return frame
 
 

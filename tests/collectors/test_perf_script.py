@@ -80,6 +80,23 @@ def test_same_result_from_cache_and_without() -> None:
     assert cached[0] == cached[2] == cached[4]
 
 
+def test_a_function_is_one_frame_at_every_address() -> None:
+    text = "".join(
+        f"a 1/1 1.0:   5 cycles: \n\t{at:16x} {name} ({dso})\n\n"
+        for at in (1, 2, 0xFFFFFFFF81000000)
+        for name, dso in (("f", "/x"), ("f", "/y"), ("f(int) const", "/x"), ("[unknown]", "/x"))
+    )
+    samples, parser = parse(text.encode())
+    leaves = [parser._table.frame(parser._table.frames(s.stack)[-1]) for s in samples]
+    assert [(f.symbol, f.object) for f in leaves] == 3 * [
+        ("f", "x"),
+        ("f", "y"),
+        ("f(int) const", "x"),
+        ("[unknown]", "x"),
+    ]
+    assert len({s.stack for s in samples}) == 4
+
+
 def test_survives_a_compaction_of_the_table() -> None:
     table = StackTable()
     parser = ScriptParser(table)
@@ -128,8 +145,8 @@ def test_a_cut_line_and_an_empty_stack_are_counted_not_raised() -> None:
 def test_caches_are_bounded() -> None:
     parser = ScriptParser(StackTable(), cache_size=10)
     for i in range(100):
-        parser.feed(f"c{i} {i}/{i} 1.0: 5 e{i}: \n\t {i} f{i} (/x)\n\n".encode())
-    caches = (parser._who, parser._events, parser._stacks, parser._lines)
+        parser.feed(f"c{i} {i}/{i} 1.0: 5 e{i}: \n\t{i:16} f{i} (/x)\n\n".encode())
+    caches = (parser._who, parser._events, parser._stacks, parser._lines, parser._functions)
     assert max(map(len, caches)) <= 10
 
 
