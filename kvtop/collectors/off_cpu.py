@@ -48,7 +48,9 @@ ASLEEP_BEFORE = Frame("[asleep since before the recording]", "", Kind.UNKNOWN)
 _LOOK_EVERY = 0.2
 _STATS_EVERY = 1.0
 _TOO_MANY_FOR = 3
-"""Seconds above a limit that are no mere burst."""
+"""Seconds above the limit that are no mere burst."""
+_TOO_FEW_FOR = 5
+"""Seconds without work after which all stacks are recorded."""
 _TRIES = 3
 _PING = b"ping\n"
 
@@ -179,6 +181,7 @@ class OffCpu:
         self._changed = asyncio.Event()
         self._recordings: list[_Recording] = []
         self._status: tuple[Health, str] | None = None
+        self._since: float | None = None
 
     @property
     def child_pids(self) -> tuple[int, ...]:
@@ -260,9 +263,8 @@ class OffCpu:
 
     async def _watch(self, parts: list[Part], threads: int, emit: Emit) -> str:
         """Have the buffers read, tell the rates, and end it all where these are too high."""
-        began = time.monotonic()
-        last = began, 0, 0
-        above = 0
+        last = time.monotonic(), 0, 0
+        above = quiet = 0
         while True:
             await asyncio.sleep(_LOOK_EVERY)
             for one in self._recordings:
@@ -280,17 +282,17 @@ class OffCpu:
             firsts = [one.first for one in self._recordings if one.first is not None]
             lost = sum(one.lost for one in self._recordings if one.first is not None)
             every = max(part.every for part in parts)
-            since = min(firsts, default=now)
+            if self._since is None:
+                self._since = min(firsts, default=None)
+            since = now if self._since is None else self._since
             emit(WaitStats(now, since, rate, stack_rate, every, threads, lost))
-            if rate > MOST_SWITCHES:
-                above += 1
-            elif stack_rate > 2 * STACKS_A_SECOND:
-                # The threads do something else than when their switches were counted.
-                self._changed.set()
-            else:
-                above = 0
+            above = above + 1 if rate > MOST_SWITCHES else 0
+            quiet = quiet + 1 if every > 1 and rate < STACKS_A_SECOND / 2 else 0
             if above >= _TOO_MANY_FOR:
                 return _too_many(rate)
+            if stack_rate > 2 * STACKS_A_SECOND or quiet >= _TOO_FEW_FOR:
+                # The threads do something else than when their switches were counted.
+                self._changed.set()
 
     def _report(self, emit: Emit, health: Health, reason: str = "") -> None:
         if self._status != (health, reason):

@@ -140,6 +140,7 @@ class WaitsScreen(FlamegraphScreen):
                 parts.append(f"1 in {stats.every} with its stack")
             if stats.lost:
                 parts.append(f"LOST {stats.lost:,}")
+            parts.append(f"{stats.threads:,} threads")
         parts.append("all targets" if self.label is None else self.label)
         return safe_text(" · ".join(parts))
 
