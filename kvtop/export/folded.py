@@ -54,6 +54,7 @@ def read_folded(lines: Iterable[str], table: StackTable) -> dict[int, int]:
     weight is a ValueError that gives its number.
     """
     counts: dict[int, int] = {}
+    ids: dict[str, int] = {}
     for number, line in enumerate(lines, 1):
         text = line.rstrip("\r\n")
         if not text.strip():
@@ -67,7 +68,12 @@ def read_folded(lines: Iterable[str], table: StackTable) -> dict[int, int]:
             if text.startswith("#"):
                 continue
             raise ValueError(f"line {number}: no weight at the end: {safe_text(text, 80)}")
-        stack = table.stack_id([_frame_id(name, table) for name in stack_text.split(";")])
+        names = stack_text.split(";")
+        try:
+            stack = table.stack_id([ids[name] for name in names])
+        except KeyError:
+            ids.update((name, _frame_id(name, table)) for name in names if name not in ids)
+            stack = table.stack_id([ids[name] for name in names])
         counts[stack] = counts.get(stack, 0) + value
     return counts
 

@@ -16,8 +16,10 @@ _EXACT = re.compile(rb"[^\t\n#][^\n]*? \d+/\d+ +\d+\.\d+: +\d+ [^\n]*?: *\n\t")
 _HEADER = re.compile(
     rb"\n(?P<comm>[^\t\n][^\n]*?) +(?P<pid>-?\d{1,10})(?:/(?P<tid>-?\d{1,10}))? +"
     rb"(?:\[\d+\] +)?(?:[.a-zA-Z\d]{4,6} +)?(?P<time>\d{1,12}\.\d{1,12}): +"
-    rb"(?:(?P<period>\d{1,20}) +)?(?P<event>[^\s:][^\n]*?):(?P<rest> [^\n]*)?(?=\n)"
+    rb"(?:(?P<period>\d{1,20}) +)?(?P<event>[^\s:][^\n]*?):(?P<rest> [^\n]*)?(?=\n|$)"
 )
+_LINE = re.compile(rb"\n[^\t\n][^\n]*")
+_MOST_THREADS = 20_000
 _LEAF = re.compile(rb" *([0-9a-f]{1,16} .*\([/\[].*\)) *")
 # A command line may go on over several lines.
 _FACT = re.compile(rb"^# ([a-z][\w ]*?) ?: (.*?)$(?=\n#|\n*\Z)", re.MULTILINE | re.DOTALL)
@@ -40,6 +42,8 @@ class PerfText:
         self._ended = False
         self._begun = False
         self._exact = False
+        self._who: dict[bytes, bytes] = {}
+        """First words of a line -> thread in the form that is wanted."""
 
     def feed(self, data: bytes) -> bytes:
         """The lines that ``data`` completed."""
@@ -67,7 +71,7 @@ class PerfText:
             text = self._begin(text)
         if self._exact:
             return text
-        return _HEADER.sub(self._header, b"\n" + text.replace(b"\r\n", b"\n"))[1:]
+        return _LINE.sub(self._line, b"\n" + text.replace(b"\r\n", b"\n"))[1:]
 
     def _begin(self, text: bytes) -> bytes:
         """Take off what stands before the first sample, and see whether that has the right form
@@ -92,6 +96,23 @@ class PerfText:
             text += self._rest
             self._rest = b""
         return text
+
+    def _line(self, match: re.Match[bytes]) -> bytes:
+        """A line that is no frame: of a thread that is known, or to be looked at closely."""
+        line: bytes = match[0]
+        parts = line.rsplit(None, 3)
+        who = self._who.get(parts[0])
+        if who is not None and len(parts) == 4 and parts[1][-1:] == parts[3][-1:] == b":":
+            return b"%b %b %b %b" % (who, *parts[1:])
+        found = _HEADER.match(line)
+        if found is None:
+            return line
+        made = self._header(found)
+        if len(parts) == 4 and parts[2].isdigit() and b"\n" not in made[1:]:
+            if len(self._who) > _MOST_THREADS:
+                self._who.clear()
+            self._who[parts[0]] = made.rsplit(None, 3)[0]
+        return made
 
     def _header(self, match: re.Match[bytes]) -> bytes:
         comm, pid, tid, time, period, event, rest = match.groups()
