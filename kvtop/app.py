@@ -26,7 +26,7 @@ from kvtop.profile.listing import Listing
 from kvtop.profile.scope import Scope, TimeRange
 from kvtop.profile.text import safe_text
 from kvtop.session import READONLY, FaultError, Session
-from kvtop.snapshot import SaveError, Shot, save_all, save_diff, save_svg
+from kvtop.snapshot import SaveError, Shot, raw_remark, save_all, save_diff, save_svg
 from kvtop.widgets.compare import Baseline, covered, pairs
 from kvtop.widgets.dashboard import Dashboard
 from kvtop.widgets.dialogs import ConfirmScreen
@@ -399,7 +399,8 @@ class KvtopApp(App[int]):
     @work(exclusive=True, group="save")
     async def action_save_all(self) -> None:
         """Write SVG, folded stacks, perf.data and perf script's text."""
-        await self._save(save_all)
+        if await self._save(save_all) and (remark := raw_remark(self.session, self._shot())):
+            self.notify(remark, severity="warning", timeout=8, markup=False)
 
     def _shot(self) -> Shot:
         """The samples that flamegraph or hot symbols show."""
@@ -411,21 +412,23 @@ class KvtopApp(App[int]):
         hot = self.dashboard.hot_symbols
         return Shot(hot.counts(), hot.window, hot.until, hot.label)
 
-    async def _save(self, save: Save) -> None:
+    async def _save(self, save: Save) -> bool:
+        """Save what is shown and say where; False where that failed."""
         shot = self._shot()
         if not shot.counts:
             self.notify("There are no samples in the window to save.", severity="warning")
-            return
-        await self._tell_saved(save(self.session, shot))
+            return False
+        return await self._tell_saved(save(self.session, shot))
 
-    async def _tell_saved(self, saving: Awaitable[Path]) -> None:
+    async def _tell_saved(self, saving: Awaitable[Path]) -> bool:
         try:
             path = await saving
         except SaveError as error:
             self.notify(str(error), title="Not saved", severity="error", markup=False)
-        else:
-            where = f"{path.name}\nin {path.parent}"
-            self.notify(where, title="Saved", timeout=5, markup=False)
+            return False
+        where = f"{path.name}\nin {path.parent}"
+        self.notify(where, title="Saved", timeout=5, markup=False)
+        return True
 
     # Cluster
 

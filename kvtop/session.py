@@ -116,6 +116,11 @@ class Session:
         end = time.monotonic() if last is None else last
         return self._ring.fold(Filter(start=end - window))
 
+    @property
+    def raw_since(self) -> float | None:
+        """When the oldest raw sample came that perf.data can be written from; None without one."""
+        return None if self._record is None else self._record.window.oldest
+
     async def save_perf_data(self, directory: Path, window: float) -> int:
         """Write perf.data and perf.unfold of the last ``window`` seconds; number of samples.
 

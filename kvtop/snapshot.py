@@ -18,6 +18,9 @@ from kvtop.profile.diff import Side
 from kvtop.profile.stacks import StackTable
 from kvtop.session import Session
 
+_ON_THE_WAY = 2.0
+"""Seconds between a sample and its arrival that no one need be told of."""
+
 
 class SaveError(Exception):
     """A file that could not be written: one sentence with the reason."""
@@ -71,6 +74,28 @@ async def save_all(session: Session, shot: Shot) -> Path:
     except (OSError, ValueError) as error:
         raise SaveError(f"{directory} has perf.svg and perf.folded only: {error}.") from error
     return directory.absolute()
+
+
+def raw_remark(session: Session, shot: Shot) -> str:
+    """A sentence where perf.data cannot hold all of the window; '' where it does.
+
+    Stacks are held for minutes, perf's raw samples, which are a hundred times their size, for
+    about one.
+    """
+    until = time.monotonic() if shot.until is None else shot.until
+    since, first = session.raw_since, session.store.ring.first_time
+    if since is None or first is None or shot.unit != "samples":
+        return ""
+    if since <= max(first, until - shot.window) + _ON_THE_WAY:
+        return ""
+    wall = session.store.wall
+    if since >= until:
+        return f"perf.data begins at {_clock(wall(since))} only, after all of the window."
+    return f"perf.data begins at {_clock(wall(since))} only; the other files hold the whole window."
+
+
+def _clock(wall: float) -> str:
+    return f"{datetime.fromtimestamp(wall):%H:%M:%S}"
 
 
 async def save_diff(session: Session, one: Side, two: Side, caption: str) -> Path:

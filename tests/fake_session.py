@@ -30,10 +30,16 @@ class FakeSession(Session):
         self.faults: list[str] = []
         self.refuse = ""
         self.followed: list[bool] = []
+        self.raw: float | None = None
 
     def fold(self, window: float) -> dict[int, int]:
         """The window up to the newest sample: the made-up run lies in the past."""
         return self._ring.fold(Filter(start=(self._ring.last_time or 0.0) - window))
+
+    @property
+    def raw_since(self) -> float | None:
+        """What a test says."""
+        return self.raw
 
     async def save_perf_data(self, directory: Path, window: float) -> int:
         """Write files that say how far back they were asked to go."""

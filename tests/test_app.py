@@ -25,6 +25,7 @@ from kvtop.widgets.time_screen import TimeScreen
 from kvtop.widgets.waits_screen import WaitsScreen
 from tests.fake_session import FakeSession, config
 from tests.widgets import golden
+from tests.widgets.conftest import _utc as _utc
 from tests.widgets.made_up import START, change, play, targets
 from tests.widgets.render import screen_text
 
