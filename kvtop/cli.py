@@ -19,6 +19,8 @@ COMMANDS = {
     "stress": ("kvtop.workload.commands.stress", "a fixed load, and how long it took"),
     "simple-stress": ("kvtop.workload.commands.simple_stress", "a load of the CPU alone"),
     "kv": ("kvtop.workload.commands.kv", "get, put, append, delete, scan, status"),
+    "completion": ("kvtop.completion", "print a completion script for bash, zsh or fish"),
+    "man": ("kvtop.manpage", "print the man page"),
 }
 """Verb -> module with ``add_arguments(parser)`` and ``run(arguments) -> exit code``."""
 
@@ -53,6 +55,14 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"kvtop {__version__}")
     add_options(parser)
+    return parser
+
+
+def command_parser(name: str) -> argparse.ArgumentParser:
+    """The parser of ``kvtop NAME``."""
+    module_name, text = COMMANDS[name]
+    parser = _Parser(prog=f"kvtop {name}", description=text, allow_abbrev=False)
+    importlib.import_module(module_name).add_arguments(parser)
     return parser
 
 
@@ -101,11 +111,8 @@ def _main(argv: Sequence[str]) -> int:
 def _command(name: str, argv: Sequence[str]) -> int:
     if name not in COMMANDS:
         raise UsageError(f"there is no command {name!r}; see kvtop --help.")
-    module_name, text = COMMANDS[name]
-    module = importlib.import_module(module_name)
-    parser = _Parser(prog=f"kvtop {name}", description=text, allow_abbrev=False)
-    module.add_arguments(parser)
-    code: int = module.run(parser.parse_args(argv))
+    arguments = command_parser(name).parse_args(argv)
+    code: int = importlib.import_module(COMMANDS[name][0]).run(arguments)
     return code
 
 
