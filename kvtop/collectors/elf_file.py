@@ -7,6 +7,8 @@ The file is mapped, not read: of a binary of 20 MB a few pages are touched.
 from __future__ import annotations
 
 import mmap
+import os
+import stat
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,11 +43,16 @@ class ElfFile:
 
     def __init__(self, path: Path) -> None:
         """OSError where it cannot be read, ElfError where it is no such file."""
-        with path.open("rb") as file:
-            try:
-                self.data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            except ValueError:
-                raise ElfError("empty") from None
+        # Whoever runs the target may have put a pipe in the file's place: never wait for it.
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise ElfError("no regular file")
+            self.data = mmap.mmap(fd, 0, access=mmap.ACCESS_READ)
+        except ValueError:
+            raise ElfError("empty") from None
+        finally:
+            os.close(fd)
         try:
             self._read_headers()
         except (struct.error, ElfError) as error:

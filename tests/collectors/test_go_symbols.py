@@ -148,7 +148,14 @@ def test_what_is_no_elf_file_is_said_to_be_none(
 
 def test_other_files_have_no_names(tmp_path: Path) -> None:
     symbols = ObjectSymbols()
-    for path in ("/proc/self/exe", str(tmp_path / "missing"), str(tmp_path), "//anon"):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (
+        str(tmp_path / "pipe"),
+        "/proc/self/exe",
+        str(tmp_path / "missing"),
+        str(tmp_path),
+        "//anon",
+    ):
         assert symbols.name(os.getpid(), path, 0x1000) is None
     symbols.close()
 
