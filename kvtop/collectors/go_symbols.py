@@ -10,11 +10,11 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from kvtop.collectors.elf_file import ElfFile
+from kvtop.collectors.elf_file import ElfError, ElfFile, text_at
 
 _SECTIONS = ".gopclntab", ".data.rel.ro.gopclntab"
 _GO_1_2, _GO_1_16, _GO_1_18, _GO_1_20 = 0xFFFFFFFB, 0xFFFFFFFA, 0xFFFFFFF0, 0xFFFFFFF1
-_WORD = struct.Struct("<Q")
+_HEAD_SIZE = 8 + 8 * 8
 _PAIR_64 = struct.Struct("<QQ")
 _PAIR_32 = struct.Struct("<II")
 _NAME = struct.Struct("<i")
@@ -23,16 +23,19 @@ _MOST_FUNCTIONS = 10_000_000
 
 @dataclass(frozen=True, slots=True)
 class GoTable:
-    """The function table of one file: ``pairs`` of (address, place of the function's record)."""
+    """The function table of one file: ``pairs`` of (address, place of the function's record).
 
-    elf: ElfFile
+    ``data`` is the section, and what ends in ``_at`` an offset in it.
+    """
+
+    data: bytes
     functions: int
     base: int
     """What addresses are relative to; 0 where the table holds whole ones."""
     pair: struct.Struct
     pairs_at: int
     records_at: int
-    """File offset that the places of records count from."""
+    """What the places of records count from."""
     names_at: int
 
     def name(self, address: int) -> str | None:
@@ -50,12 +53,12 @@ class GoTable:
         place = self._pair(low)[1]
         # An address (of the width of the first of a pair) and the place of the name.
         name_at = self.records_at + place + self.pair.size // 2
-        if not 0 <= name_at <= len(self.elf.data) - _NAME.size:
+        if not 0 <= name_at <= len(self.data) - _NAME.size:
             return None
-        return self.elf.text_at(self.names_at + _NAME.unpack_from(self.elf.data, name_at)[0])
+        return text_at(self.data, self.names_at + _NAME.unpack_from(self.data, name_at)[0]) or None
 
     def _pair(self, index: int) -> tuple[int, int]:
-        start, place = self.pair.unpack_from(self.elf.data, self.pairs_at + index * self.pair.size)
+        start, place = self.pair.unpack_from(self.data, self.pairs_at + index * self.pair.size)
         return start, place
 
     def _start(self, index: int) -> int:
@@ -66,28 +69,28 @@ class GoTable:
 def go_table(elf: ElfFile) -> GoTable | None:
     """The function table of a Go binary; None for any other file."""
     section = elf.section(*_SECTIONS)
-    if section is None or section.size < 16:
+    if section is None or section.size < _HEAD_SIZE:
         return None
-    at, data = section.offset, elf.data
-    magic, pad, _, pointer = struct.unpack_from("<IHBB", data, at)
-    if pad or pointer != _WORD.size:
-        return None
-    words = [w for (w,) in _WORD.iter_unpack(data[at + 8 : at + 8 + 8 * _WORD.size])]
-    functions = words[0] if words else 0
-    if magic == _GO_1_2:
-        table = GoTable(elf, functions, 0, _PAIR_64, at + 16, at, at)
-    elif len(words) < 8:
-        return None
-    elif magic == _GO_1_16:
-        table = GoTable(elf, functions, 0, _PAIR_64, at + words[6], at + words[6], at + words[2])
-    elif magic in (_GO_1_18, _GO_1_20):
-        # In a position-independent file the loader fills it in.
-        base = words[2] or elf.relocated(section.address + 8 + 2 * _WORD.size)
-        if base is None:
+    try:
+        data = elf.read(section)
+        magic, pad, _, pointer = struct.unpack_from("<IHBB", data)
+        words = struct.unpack_from("<8Q", data, 8)
+        if pad or pointer != 8:
             return None
-        pairs_at = at + words[7]
-        table = GoTable(elf, functions, base, _PAIR_32, pairs_at, pairs_at, at + words[3])
-    else:
+        functions = words[0]
+        if magic == _GO_1_2:
+            table = GoTable(data, functions, 0, _PAIR_64, 16, 0, 0)
+        elif magic == _GO_1_16:
+            table = GoTable(data, functions, 0, _PAIR_64, words[6], words[6], words[2])
+        elif magic in (_GO_1_18, _GO_1_20):
+            # In a position-independent file the loader fills it in.
+            base = words[2] or elf.relocated(section.address + 8 + 2 * 8)
+            if base is None:
+                return None
+            table = GoTable(data, functions, base, _PAIR_32, words[7], words[7], words[3])
+        else:
+            return None
+    except ElfError:
         return None
     end = table.pairs_at + functions * table.pair.size + table.pair.size
     return table if 0 < functions <= _MOST_FUNCTIONS and end <= len(data) else None

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 from kvtop.collectors.elf_file import ElfError, ElfFile
 from kvtop.collectors.go_symbols import GoTable, go_table
 
-_MOST_OPEN = 16
+_MOST_TABLES = 8
 _MOST_KNOWN = 512
 _RAW_SINCE = (6, 4)
 _RAW_BEFORE = (5, 13)
 
 
 class ObjectSymbols:
-    """Maps (process, object, address) to a function; close it.
+    """Maps (process, object, address) to a function.
 
     Objects are read through /proc/PID/root, so also in another mount namespace, but kept by
     path: two different files of one path in two namespaces would be taken for the same.
@@ -26,7 +26,7 @@ class ObjectSymbols:
     def __init__(self) -> None:
         self.raw = False
         """Whether perf script prints addresses as in memory instead of offsets in the file."""
-        self._tables: OrderedDict[str, GoTable] = OrderedDict()
+        self._tables: OrderedDict[str, tuple[ElfFile, GoTable]] = OrderedDict()
         self._without: set[str] = set()
 
     def set_perf_version(self, version: str) -> None:
@@ -39,36 +39,29 @@ class ObjectSymbols:
         """The function at an address that perf script printed; None where it is unknown."""
         if path in self._without:
             return None
-        table = self._tables.get(path) or self._open(pid, path)
-        if table is None:
+        known = self._tables.get(path) or self._open(pid, path)
+        if known is None:
             return None
-        linked = self._linked(table.elf, pid, path, address)
-        return None if linked is None else table.name(linked) or None
+        elf, table = known
+        linked = self._linked(elf, pid, path, address)
+        return None if linked is None else table.name(linked)
 
-    def close(self) -> None:
-        """Unmap every file; it can be used again."""
-        while self._tables:
-            self._tables.popitem()[1].elf.close()
-        self._without.clear()
-
-    def _open(self, pid: int, path: str) -> GoTable | None:
-        elf = None
+    def _open(self, pid: int, path: str) -> tuple[ElfFile, GoTable] | None:
         for place in (f"/proc/{pid}/root{path}", path):
-            with suppress(OSError, ElfError):
-                elf = ElfFile(Path(place))
+            with suppress(OSError, ElfError), closing(ElfFile(Path(place))) as elf:
+                table = go_table(elf)
                 break
-        table = None if elf is None else go_table(elf)
+        else:
+            table = None
         if table is None:
-            if elf is not None:
-                elf.close()
             if len(self._without) >= _MOST_KNOWN:
                 self._without.clear()
             self._without.add(path)
             return None
-        if len(self._tables) >= _MOST_OPEN:
-            self._tables.popitem(last=False)[1].elf.close()
-        self._tables[path] = table
-        return table
+        if len(self._tables) >= _MOST_TABLES:
+            self._tables.popitem(last=False)
+        self._tables[path] = elf, table
+        return elf, table
 
     def _linked(self, elf: ElfFile, pid: int, path: str, address: int) -> int | None:
         """The address as it was linked."""

@@ -147,7 +147,6 @@ class PerfRecord:
             stats.cancel()
             self._objects.close()
             self._vdso.close()
-            self._names.close()
 
     def write_perf_data(self, path: Path, seconds: float) -> int:
         """Save the raw samples of the last ``seconds`` for ``perf report -i``; their number.

@@ -106,11 +106,9 @@ def test_every_layout(tmp_path: Path, layout: str) -> None:
     assert name(0x200) == name(END - 1) == "main.work.func1"
     assert name(END) is None
     assert name(0x100000) is None
-    symbols.close()
     # perf before 5.13 and from 6.4 prints addresses as in memory.
     symbols.set_perf_version("6.8.12")
     assert symbols.name(os.getpid(), str(path), base + 0x90) == "main.(*Raft).Step"
-    symbols.close()
 
 
 @given(st.binary(max_size=60), st.integers(0, 0x180), st.sampled_from(LAYOUTS))
@@ -123,6 +121,10 @@ def test_a_damaged_table_gives_no_error(
     path.write_bytes(elf(bytes(table), 0x401000))
     file = ElfFile(path)
     found = go_table(file)
+    if layout == "1.2" and not damage:
+        # Cut off in the middle, as while it is being replaced.
+        path.write_bytes(path.read_bytes()[: TABLE_AT + 20])
+        assert go_table(file) is None
     if found is not None:
         for offset in (0, 0x10, 0x85, END - 1, 1 << 40):
             found.name(0x401000 + offset)
@@ -157,7 +159,6 @@ def test_other_files_have_no_names(tmp_path: Path) -> None:
         "//anon",
     ):
         assert symbols.name(os.getpid(), path, 0x1000) is None
-    symbols.close()
 
 
 def test_an_address_in_memory_is_found_in_the_file() -> None:
