@@ -139,7 +139,9 @@ async def _perf_annotate(data: Path, symbol: str, directory: Path) -> list[Block
     text, error = await _run([*command, f"--symbol={symbol}"], directory / "annotate")
     blocks = await asyncio.to_thread(parse_annotate, text)
     if not blocks and "has no samples" in error:
-        raise AnnotateError("perf annotate finds no sample that was taken in it itself.")
+        raise AnnotateError(
+            "perf annotate finds no sample taken in the code of a function of this name."
+        )
     if not blocks:
         raise AnnotateError(f"perf annotate cannot: {_reason(error)}.")
     return blocks
