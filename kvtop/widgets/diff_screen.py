@@ -25,6 +25,8 @@ from kvtop.widgets.prompt import Pattern, PromptScreen
 from kvtop.widgets.scope_text import length, remarks
 
 Save = Callable[[Side, Side, str], object]
+_EVERY = 1.0
+"""Seconds of new samples after which a comparison is made anew."""
 _HINTS = (
     KeyHint("?", "help", "screen.help"),
     KeyHint("esc", "back", "screen.back"),
@@ -105,7 +107,7 @@ class DiffScreen(Screen[None]):
         self.pair = self._pairs()[0]
         self._until = until
         self._save = save
-        self._seen: object = None
+        self._seen: float | None = None
         self._sides = (Side({}, 0.0), Side({}, 0.0))
         self._caption = ""
         self.diff_graph = DiffGraph(store.table, id="diff-graph")
@@ -131,8 +133,14 @@ class DiffScreen(Screen[None]):
         return self.store.ring.last_time if self._until is None else self._until
 
     def refresh_data(self) -> None:
-        """Follow the newest samples, unless frozen; called on every tick."""
-        if self.is_mounted and self.live and self.store.ring.revision != self._seen:
+        """Follow the newest samples, unless frozen; called on every tick.
+
+        A comparison costs several times a flamegraph and says little new within a second.
+        """
+        newest = self.store.ring.last_time
+        if not self.is_mounted or not self.live or newest is None:
+            return
+        if self._seen is None or not 0 <= newest - self._seen < _EVERY:
             self._load()
 
     def set_scope(self, scope: Scope) -> None:
@@ -151,7 +159,7 @@ class DiffScreen(Screen[None]):
         return pairs(self.store, self._baseline() is not None, self._label)
 
     def _load(self) -> None:
-        self._seen = self.store.ring.revision
+        self._seen = self.store.ring.last_time
         one, two = (
             named_side(self.store, part, self.scope, self.until, self._baseline())
             for part in (self.pair.before, self.pair.after)

@@ -237,7 +237,7 @@ class TimeMap(Pane):
         names = sorted({name for row in counts for name in row} | set(self.store.targets))
         if view.label is not None:
             names = [name for name in names if name == view.label]
-        rows = self._rows(self.size.height)
+        rows = max(self._rows(self.size.height), min(len(names), self.size.height // 3))
         top = scale_top(max((n for row in counts for n in row.values()), default=0))
         begin, now = ring.first_time, newest_time(self.store)
         outside = [self._outside(*axis.bounds(column)) for column in columns]

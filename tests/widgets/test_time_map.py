@@ -245,6 +245,18 @@ async def test_one_target_is_shown_alone() -> None:
         assert "node1" in text and "client0" not in text and "node0" not in text
 
 
+async def test_every_target_has_a_row_where_there_is_room() -> None:
+    async with shown() as (app, pilot):
+        await pilot.press("t")
+        await pilot.pause()
+        text = screen_text(app)
+        assert all(f"{name} " in text for name in app.map.store.targets)
+        await pilot.resize_terminal(80, 12)
+        await pilot.pause()
+        text = screen_text(app)
+        assert "client0" in text and "more; t on the main screen" in text
+
+
 async def test_the_past_is_not_drawn_again_while_only_the_present_moves() -> None:
     async with shown(seconds=100) as (app, pilot):
         await pilot.press("left", *["pageup"] * 2)
