@@ -102,6 +102,8 @@ def _main(argv: Sequence[str]) -> int:
     if argv and not argv[0].startswith("-"):
         return _command(argv[0], argv[1:])
     config = load(build_parser().parse_args(argv))
+    if config.debug is not None:
+        importlib.import_module("kvtop.debug_log").start(config.debug, list(argv))
     if not config.headless:
         _check_terminal()
     code: int = importlib.import_module("kvtop.run").run(config)

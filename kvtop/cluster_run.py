@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import sys
 import tempfile
 from collections.abc import Callable
@@ -33,6 +34,7 @@ from kvtop.profile.text import safe_text
 from kvtop.workload import supervisor_protocol as protocol
 from kvtop.workload.children import Leftovers
 
+_log = logging.getLogger("kvtop.cluster")
 STOP_WAIT = 10.0
 _LONGEST_LINE = 1 << 20
 
@@ -77,6 +79,7 @@ class ClusterRun:
             start_new_session=True,
             limit=_LONGEST_LINE,
         )
+        _log.info("PID %d started: the supervisor of the cluster", process.pid)
         self._process = process
         self._readers = [
             asyncio.create_task(self._read_events(process)),
@@ -137,6 +140,7 @@ class ClusterRun:
             process.kill()
             await process.wait()
         await asyncio.gather(*self._readers, return_exceptions=True)
+        _log.info("PID %d (the supervisor) ended: %s", process.pid, process.returncode)
         self._process = None
         for member in self.members.values():
             self._leftovers.add_dead(member.pid)
@@ -179,6 +183,7 @@ class ClusterRun:
     def _take(self, event: protocol.Event) -> None:
         match event:
             case protocol.Started():
+                _log.info("PID %d started: %s", event.pid, event.name)
                 self._started(event)
             case protocol.Exited():
                 self._exited(event)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import importlib
+import logging
 import os
 import signal
 import sys
@@ -14,6 +15,8 @@ from types import FrameType
 
 from kvtop.config import Config
 from kvtop.session import Session, StartError
+
+_log = logging.getLogger("kvtop.run")
 
 
 def run(config: Config) -> int:
@@ -43,11 +46,16 @@ async def _run(config: Config) -> int:
             return ending.code
         raise
     except StartError as error:
+        _log.error("%s", error)
         print(f"kvtop: {error}", file=sys.stderr)
         return 1
+    except Exception:
+        _log.exception("kvtop failed")
+        raise
     finally:
         ending.stopping()
         await session.stop()
+        _log.info("ended")
 
 
 async def _headless(session: Session, config: Config) -> int:
@@ -66,6 +74,8 @@ async def _screen(session: Session, ending: _Ending) -> int:
     gc.set_threshold(50_000, 50, 100)
     ending.on_signal(lambda code: app.exit(return_code=code))
     await app.run_async(mouse=not session.config.no_mouse)
+    if app._exception is not None:
+        _log.error("the screen failed", exc_info=app._exception)
     return ending.code or app.return_code or 0
 
 

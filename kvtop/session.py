@@ -7,12 +7,14 @@ that fills, faults that may be injected, and a window of the past that can be fo
 from __future__ import annotations
 
 import asyncio
+import logging
 import platform
 import sys
 import time
 from pathlib import Path
 from typing import Protocol
 
+from kvtop import debug_log
 from kvtop.cluster_run import ClusterRun, Member
 from kvtop.collectors.annotate import AnnotateError, Span
 from kvtop.collectors.attach import AttachError, resolve
@@ -41,6 +43,7 @@ from kvtop.profile.ring import Filter, SampleRing
 from kvtop.profile.stacks import StackTable
 from kvtop.store import RunInfo, Store
 
+_log = logging.getLogger("kvtop.session")
 ATTACH_WAIT = 1.5
 """Seconds that the cluster waits for perf before it starts without being sampled."""
 SERVE_WAIT = 20.0
@@ -312,6 +315,7 @@ class Session:
             self._processes.retarget(event.targets)
             if self._off_cpu is not None:
                 self._off_cpu.retarget([target.pid for target in event.targets])
+        debug_log.note(event)
         self.store.apply(event)
 
     def _member_changed(self, member: Member) -> None:
@@ -353,6 +357,7 @@ class Session:
                 delay = RESTART_DELAYS[min(failures, len(RESTART_DELAYS) - 1)]
                 now = time.monotonic()
                 reason = f"{collector.name} failed ({error!r}); trying again in {delay:g} s."
+                _log.exception("%s failed", collector.name)
                 self.emit(CollectorStatus(now, collector.name, Health.DEGRADED, reason))
                 self.emit(LogLine(now, collector.name, "error", reason))
                 self.emit(Marker(now, MarkerKind.GAP, f"{collector.name} failed"))

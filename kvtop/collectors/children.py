@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import logging
 import os
+import shlex
 import signal
 from collections.abc import Sequence
 from contextlib import suppress
@@ -17,6 +19,7 @@ from typing import Self
 
 from kvtop.collectors.fdio import read_to_end
 
+_log = logging.getLogger("kvtop.children")
 _STDERR_KEPT = 16 * 1024
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -41,6 +44,7 @@ class Child:
         self._process = process
         self._first_signal = signal.SIGINT if graceful else signal.SIGTERM
         self._stderr = bytearray()
+        self._logged = False
         self._drain = asyncio.create_task(self._drain_stderr())
 
     @classmethod
@@ -66,6 +70,7 @@ class Child:
             preexec_fn=partial(_die_with_parent, os.getpid(), graceful),
             env={**os.environ, "LC_ALL": "C"},
         )
+        _log.info("PID %d started: %s", process.pid, shlex.join(args))
         return cls(args, process, graceful)
 
     @property
@@ -103,6 +108,10 @@ class Child:
                 self._signal(signal.SIGKILL)
                 await self._process.wait()
             self._drain.cancel()
+            if not self._logged:
+                self._logged = True
+                last = self.stderr.strip().rpartition("\n")[2]
+                _log.info("PID %d (%s) ended: %d %s", self.pid, self.args[0], self.returncode, last)
 
     async def __aenter__(self) -> Self:
         return self
