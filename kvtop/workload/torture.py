@@ -34,6 +34,9 @@ from kvtop.workload.torture_cluster import TortureCluster
 _LONG_PAUSE = (0.7, 2.0)
 """Seconds, longer than an election timeout (0.25 to 0.5 s)."""
 
+_NOTICE = 5.0
+"""Seconds within which a node that is written to should notice that its disk is full."""
+
 
 class Nemesis:
     """Chooses and does the faults."""
@@ -130,13 +133,17 @@ class Nemesis:
         """A node can write no more, until it is killed and finds space again."""
         node = self._any()
         self._cluster.fill_disk(node)
-        await self._last(1.0, 3.0)
-        noticed = await self._has_failed(node)
+        until = time.monotonic() + _NOTICE
+        while not (noticed := await self._has_failed(node)) and time.monotonic() < until:
+            await self._last(0.1, 0.3)
+        await self._last(0.0, 1.0)
         self._cluster.kill(node)
         return noticed
 
     async def _has_failed(self, node: int) -> bool:
-        """Whether the node says that it serves no more."""
+        """Whether the node says that it serves no more, or has ended because it could not start."""
+        if node in self._cluster.dead:
+            return True
         channel = self._admin.channel(node)
         try:
             if not await channel.wait_connected(0.5):

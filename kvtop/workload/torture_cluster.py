@@ -14,7 +14,7 @@ from kvtop.workload.link_proxy import LinkProxy
 from kvtop.workload.peers import Address
 from kvtop.workload.ports import free_ports
 
-_LITTLE_SPACE = 4096
+_LITTLE_SPACE = 1024
 """Bytes that a node may still write to its log before its disk is full."""
 
 

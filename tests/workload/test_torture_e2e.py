@@ -29,7 +29,7 @@ async def _torture(directory: Path, *arguments: str) -> tuple[int, str]:
     "faults", ["kill leader,partition", "pause leader,torn log", "full disk,member change"]
 )
 async def test_a_short_torture_is_linearizable(tmp_path: Path, faults: str) -> None:
-    code, output = await _torture(tmp_path, "--seconds", "5", "--seed", "11", "--faults", faults)
+    code, output = await _torture(tmp_path, "--seconds", "8", "--seed", "11", "--faults", faults)
     assert code == 0, output
     assert "verdict: linearizable" in output
     assert "faults: 0" not in output
