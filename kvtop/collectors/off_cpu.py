@@ -287,7 +287,8 @@ class OffCpu:
             since = now if self._since is None else self._since
             emit(WaitStats(now, since, rate, stack_rate, every, threads, lost))
             above = above + 1 if rate > MOST_SWITCHES else 0
-            quiet = quiet + 1 if every > 1 and rate < STACKS_A_SECOND / 2 else 0
+            few = bool(firsts) and every > 1 and rate < STACKS_A_SECOND / 2
+            quiet = quiet + 1 if few else 0
             if above >= _TOO_MANY_FOR:
                 return _too_many(rate)
             if stack_rate > 2 * STACKS_A_SECOND or quiet >= _TOO_FEW_FOR:

@@ -221,15 +221,21 @@ class FlamegraphScreen(Screen[None]):
         parts.append("all targets" if self.label is None else self.label)
         if self.grouping is not None:
             parts.append(f"by {self.grouping.value}")
-        if self.only is not None:
-            parts.append(f"only /{self.only.pattern}/")
-        if (hidden := self.flamegraph.state.options.hidden) is not None:
-            parts.append(f"without /{hidden.pattern}/")
+        parts += self._left_out()
         if not self.live and self.scope.range is None:
             until = self._frozen_at
             at = "" if until is None else f" at {clock(self.store.wall(until))}"
             parts.append(f"FROZEN{at}")
         return safe_text(" · ".join(parts))
+
+    def _left_out(self) -> list[str]:
+        """What the filters keep and hide, in words."""
+        parts = []
+        if self.only is not None:
+            parts.append(f"only /{self.only.pattern}/")
+        if (hidden := self.flamegraph.state.options.hidden) is not None:
+            parts.append(f"without /{hidden.pattern}/")
+        return parts
 
     def commands(self) -> list[tuple[str, str, Callable[[], object]]]:
         """(title, key, what it runs) of everything that a key of this screen does."""

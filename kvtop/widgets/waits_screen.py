@@ -63,14 +63,12 @@ class WaitsScreen(FlamegraphScreen):
         self.flamegraph.unit = "ms"
 
     def on_mount(self) -> None:
-        """Begin to record, then show it."""
+        """Begin to record; the class above shows what is there."""
         self._follow(True)
-        super().on_mount()
 
     def on_unmount(self) -> None:
         """Nobody looks any more."""
         self._follow(False)
-        super().on_unmount()
 
     @property
     def ring(self) -> SampleRing:
@@ -121,8 +119,8 @@ class WaitsScreen(FlamegraphScreen):
     def _caption(self, weight: int) -> str:
         parts = ["off-CPU"]
         stats, status = self.store.waits.stats, self.store.health("off_cpu")
-        if status.health is Health.UNAVAILABLE and weight:
-            parts.append("STOPPED")
+        if status.health in (Health.UNAVAILABLE, Health.DEGRADED) and weight:
+            parts.append(f"STOPPED: {status.reason.rstrip('.')}")
         recorded = self.window
         if stats is not None:
             recorded = min(recorded, max(0.0, (self.until or stats.time) - stats.since))
@@ -132,6 +130,7 @@ class WaitsScreen(FlamegraphScreen):
             parts.append(f"FROZEN{at}")
         if self.grouping is not None:
             parts.append(f"by {self.grouping.value}")
+        parts += self._left_out()
         if weight:
             parts.append(f"{percent(self._ready_share())}% waiting for a CPU")
         if stats is not None:

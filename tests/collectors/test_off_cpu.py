@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -20,6 +21,7 @@ import pytest
 import kvtop.collectors.off_cpu
 from kvtop.collectors.doctor import read_paranoid
 from kvtop.collectors.off_cpu import OffCpu
+from kvtop.collectors.switch_rate import plan
 from kvtop.events import (
     CollectorStatus,
     Event,
@@ -188,6 +190,46 @@ async def test_too_many_switches_are_refused_with_a_sentence(
             assert run.statuses[-1].health is Health.UNAVAILABLE
             assert "context switches a second, the limit is 20" in run.statuses[-1].reason
             assert not run.collector.child_pids
+
+
+@permitted
+async def test_a_rate_that_grows_beyond_the_limit_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kvtop.collectors.off_cpu, "MOST_SWITCHES", 100)
+    monkeypatch.setattr(kvtop.collectors.off_cpu, "_TOO_MANY_FOR", 1)
+    code = "import time\nfor _ in range(30): time.sleep(0.1)\nwhile True: time.sleep(0.002)"
+    with processes([sys.executable, "-c", code]) as (program,):
+        async with live(program.pid) as run:
+            await until(lambda: bool(run.statuses) and "limit" in run.statuses[-1].reason)
+            assert [s.health for s in run.statuses] == [Health.OK, Health.UNAVAILABLE]
+            assert not run.collector.child_pids
+
+
+@permitted
+async def test_busy_threads_are_sampled_and_quiet_ones_seen_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(kvtop.collectors.off_cpu, "_TOO_FEW_FOR", 1)
+    monkeypatch.setattr(kvtop.collectors.off_cpu, "STACKS_A_SECOND", 20)
+    monkeypatch.setattr(kvtop.collectors.off_cpu, "plan", partial(plan, budget=20))
+    code = """
+import sys, threading, time
+order = threading.Thread(target=sys.stdin.readline, daemon=True)
+order.start()
+print("ready", flush=True)
+while order.is_alive(): time.sleep(0.001)
+while True: time.sleep(0.3)
+"""
+    with processes([sys.executable, "-c", code]) as (program,):
+        assert program.stdin is not None and program.stdout is not None
+        program.stdout.readline()
+        async with live(program.pid) as run:
+            await until(lambda: any(s.stacks and s.since < s.time for s in run.stats))
+            first = run.stats[-1]
+            assert first.every >= 3 and first.stacks < first.switches / 2
+            program.stdin.write(b"rest\n")
+            program.stdin.flush()
+            await until(lambda: run.stats[-1].every == 1)
+            assert run.stats[-1].since == first.since
 
 
 async def test_a_target_that_exits_is_said() -> None:

@@ -109,6 +109,18 @@ async def test_a_reason_that_comes_later_is_shown(tmp_path: Path) -> None:
         assert "Waits are too many." in screen_text(app)
 
 
+async def test_what_ended_the_recording_is_said_beside_what_was_recorded() -> None:
+    store = waiting()
+    store.apply(CollectorStatus(T, "off_cpu", Health.UNAVAILABLE, "Every process has exited."))
+    text = await shown(store)
+    assert "STOPPED: Every process has exited · 10,000 ms" in text
+
+
+async def test_filters_are_said_and_hold_for_waits() -> None:
+    text = await shown(waiting(), "F", *"read", "enter")
+    assert "all · 3,000 ms" in text and "only /read/" in text
+
+
 async def test_a_saved_file_carries_the_unit(tmp_path: Path) -> None:
     store = waiting()
     app = KvtopApp(FakeSession(config("--attach", "77", output=tmp_path), store))
