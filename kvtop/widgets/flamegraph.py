@@ -115,7 +115,7 @@ class Flamegraph(LineWidget):
         ("g", "show or fold the interpreter's own frames"),
         ("R", "show or fold recursion"),
         ("A", "dim what starts threads and turns the event loop"),
-        ("w", "who calls it, what it calls: callers and callees"),
+        ("w, right click", "who calls it, what it calls: callers and callees"),
         ("a", "its source with samples per line, its instructions"),
         ("y", "copy the function's name"),
     ]
@@ -563,12 +563,16 @@ class Flamegraph(LineWidget):
             self.redraw()
 
     def on_click(self, event: events.Click) -> None:
-        """Zoom into the box; a click on the zoomed box goes back."""
+        """Zoom into the box; on the zoomed box, go back; the right button shows its callers."""
         offset = event.get_content_offset(self)
         node = None if offset is None else self._node_at(offset.x, offset.y)
         if node is None:
             return
         self.state.select(node)
+        if event.button == 3:
+            self._moved()
+            self.action_ask("callers")
+            return
         if node == self.state.zoom:
             self.state.zoom_out()
         else:

@@ -134,6 +134,13 @@ async def test_a_closer_look_is_asked_for_the_selected_box() -> None:
             ("_start", "callers"),
             ("_start", "source"),
         ]
+        lines = screen_text(app).splitlines()
+        row = next(n for n, line in enumerate(lines) if "Py_BytesMain" in line)
+        zoom = app.graph.flamegraph.state.zoom
+        await pilot.click(offset=(lines[row].index("Py_BytesMain"), row), button=3)
+        await pilot.pause()
+        assert (app.asked[-1].frame.symbol, app.asked[-1].view) == ("Py_BytesMain", "callers")
+        assert app.graph.flamegraph.state.zoom == zoom, "the right button zooms nowhere"
 
 
 @pytest.mark.parametrize(
