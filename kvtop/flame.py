@@ -17,6 +17,7 @@ from kvtop.export.svg import SvgView
 from kvtop.opening.files import STDIN, open_profile
 from kvtop.opening.model import Profile, ProfileError, Sink, Split, Wanted
 from kvtop.profile.ring import SampleRing, matching_stacks
+from kvtop.profile.text import safe_text
 
 _DESCRIPTION = f"""\
 Convert a profile without opening a screen.
@@ -131,7 +132,7 @@ def run(arguments: argparse.Namespace) -> int:
         try:
             write_file(Path(name), data)
         except OSError as error:
-            print(f"kvtop: cannot write {name}: {error.strerror}.", file=sys.stderr)
+            print(f"kvtop: cannot write {safe_text(name)}: {error.strerror}.", file=sys.stderr)
             return 1
     return 0
 

@@ -160,3 +160,4 @@ def test_perf_data_as_a_file_and_through_a_pipe(tmp_path: Path) -> None:
     damaged.write_bytes(data.read_bytes()[:200])
     done = flame(damaged)
     assert done.returncode == 2 and done.stderr.count(b"\n") == 1
+    assert b"damaged or was cut short" in done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -51,6 +52,8 @@ def read_perf_data(path: str, wanted: Wanted, sink: Sink | None = None) -> Profi
         said = errors.read(1 << 16).decode(errors="replace")
     if failed and not profile.folds:
         raise ProfileError(_perf_failed(said))
+    if failed:
+        profile.notes.append(f"only a part could be read: {_perf_failed(said).rstrip('.')}")
     return profile
 
 
@@ -68,6 +71,10 @@ def read_perf_stream(
 def _perf_failed(said: str) -> str:
     if "not owned by current user" in said:
         return "perf reads only files of one's own: chown it, or start kvtop with sudo."
+    if re.search(r"failed to process type|incompatible file format|file's data size", said):
+        return (
+            "the perf.data is damaged or was cut short: record again, and let perf end by itself."
+        )
     return explain(said)
 
 
