@@ -11,7 +11,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from kvtop.workload.wal import sync_directory
+from kvtop.workload.wal import REPLACE_NODE, sync_directory
 
 _NAME = "identity.json"
 
@@ -34,10 +34,7 @@ def read_identity(directory: Path) -> Identity | None:
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"{path} is damaged: {error}. Remove this node's data directory and let it rejoin "
-            "from the others."
-        ) from None
+        raise ValueError(f"{path} is damaged: {error}. {REPLACE_NODE}") from None
 
 
 def remember(directory: Path, first: Identity) -> Identity:

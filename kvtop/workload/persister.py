@@ -67,6 +67,9 @@ class DiskFailed:
 Report = Durable | SnapshotSaved | DiskFailed
 
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
 class LogWrite(NamedTuple):
     """What Ready ``number`` stores: first a received ``snapshot``, then ``records``.
 
@@ -82,7 +85,8 @@ class LogWrite(NamedTuple):
 
 def log_failed(error: OSError) -> str:
     """Why a node stops serving, in a sentence."""
-    return f"writing the log failed: {error}"
+    remedy = "Make space, then start" if error.errno in _FULL else "Look after the disk, then start"
+    return f"writing the log failed: {error}. {remedy} this node again."
 
 
 class _Stopped(Exception):
@@ -135,8 +139,7 @@ class Persister:
         if replay.restarted_at is not None and replay.restarted_at > meta.index:
             raise wal.DamagedLog(
                 f"{self._snapshot_directory} lacks the snapshot at {replay.restarted_at} that "
-                "the log goes on from. Remove this node's data directory and let it rejoin from "
-                "the others."
+                f"the log goes on from. {wal.REPLACE_NODE}"
             )
         entries = replay.entries_behind(meta.index, meta.term)
         self._segments = scan.segments

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kvtop.workload.raft.types import Configuration, SnapshotMeta
-from kvtop.workload.wal import sync_directory
+from kvtop.workload.wal import REPLACE_NODE, sync_directory
 
 _HEADER = struct.Struct("<8sIII")
 _MAGIC = b"KVTOPSNP"
@@ -120,10 +120,7 @@ def _open(path: Path) -> SnapshotFile:
             ):
                 raise ValueError("does not match its checksum")
         except (ValueError, struct.error) as error:
-            raise DamagedSnapshot(
-                f"{path}: the snapshot {error}. Remove this node's data directory and let it "
-                "rejoin from the others."
-            ) from None
+            raise DamagedSnapshot(f"{path}: the snapshot {error}. {REPLACE_NODE}") from None
     config = Configuration(frozenset(fields["voters"]), frozenset(fields["learners"]))
     return SnapshotFile(path, SnapshotMeta(fields["index"], fields["term"], config), offset, size)
 

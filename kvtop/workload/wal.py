@@ -20,6 +20,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 SEGMENT_SIZE = 16 << 20
+REPLACE_NODE = (
+    "Remove this node from the cluster (kvtop kv member remove), then let it join again with an "
+    "empty data directory (kvtop server --join): a voter that forgot its vote could vote twice."
+)
+"""What to do with a node whose data cannot be trusted."""
 _HEADER = struct.Struct("<8sIQQI")
 FIRST_BATCH = 64
 """Where the first batch of a segment begins."""
@@ -164,7 +169,7 @@ def read_batches(directory: Path, scan: Scan) -> Iterator[Batch]:
 def _refusal(path: Path, what: str) -> str:
     return (
         f"{path} {what}, and the log goes on behind it: it is damaged in its middle. "
-        "Remove this node's data directory and let it rejoin from the others."
+        + REPLACE_NODE
     )
 
 
@@ -174,10 +179,7 @@ def _read_header(path: Path, data: bytes) -> Segment:
         fields = _HEADER.pack(magic, version, sequence, salt, 0)
         if magic == _MAGIC and version == _VERSION and crc == zlib.crc32(fields):
             return Segment(path, sequence, salt, len(data))
-    raise DamagedLog(
-        f"{path} has no valid header. Remove this node's data directory and let it rejoin from "
-        "the others."
-    )
+    raise DamagedLog(f"{path} has no valid header. {REPLACE_NODE}")
 
 
 def _batch_at(data: bytes, position: int, segment: Segment) -> Batch | None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from kvtop.workload.entries import unpack_entries
 from kvtop.workload.raft.types import Entry, HardState
-from kvtop.workload.wal import DamagedLog
+from kvtop.workload.wal import REPLACE_NODE, DamagedLog
 
 _RECORD = struct.Struct("<BI")
 _HARD_STATE = struct.Struct("<Qq")
@@ -85,7 +85,7 @@ class Replay:
         if first > index + 1:
             raise DamagedLog(
                 f"entries {index + 1} to {first - 1} are missing between the snapshot and the "
-                "log. Remove this node's data directory and let it rejoin from the others."
+                f"log. {REPLACE_NODE}"
             )
         position = index - first
         if position >= len(self.entries):

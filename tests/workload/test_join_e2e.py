@@ -180,5 +180,5 @@ def test_a_directory_remembers_whose_it_is(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="data of node 1, not 2"):
         remember(tmp_path / "new", Identity(2, CLUSTER, (0, 1, 2)))
     (tmp_path / "new" / "identity.json").write_text("{")
-    with pytest.raises(ValueError, match="rejoin"):
+    with pytest.raises(ValueError, match="join again"):
         read_identity(tmp_path / "new")

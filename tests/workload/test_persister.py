@@ -270,7 +270,7 @@ def test_damage_in_the_middle_is_refused(
         recovered = _reopen(directory)
     except wal.DamagedLog as error:
         assert str(path) in str(error)
-        assert "rejoin" in str(error)
+        assert "join again" in str(error)
     else:
         assert padding  # a byte between batches that no checksum needs to cover
         assert len(recovered.entries) == 5
