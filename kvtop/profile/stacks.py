@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Sequence
+from typing import Final
 
 from kvtop.profile.frames import Frame, Kind, make_frame
 
@@ -32,7 +33,7 @@ _NO_USER_STACK = re.compile(
     r"|begin_new_exec|load_elf_binary|bprm_execve|schedule_tail"
 )
 _SPARE = 4096
-_FRAME = "I"
+_FRAME: Final = "I"
 """Type code of a packed frame id: 4 bytes."""
 
 
