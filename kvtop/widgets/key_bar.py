@@ -31,7 +31,7 @@ class KeyHint(NamedTuple):
         return width_of(self.key) + 1 + width_of(self.text)
 
 
-class KeyBar(LineWidget, can_focus=False, inherit_component_classes=False):
+class KeyBar(LineWidget, can_focus=False):
     """Hints from left to right; what does not fit whole is left out, by rank, then the last."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"key-bar--key"}
