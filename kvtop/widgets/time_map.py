@@ -24,10 +24,11 @@ from kvtop.widgets.chart import (
     marker_row,
 )
 from kvtop.widgets.figures import clock, count, duration, span
-from kvtop.widgets.heat_rows import CURSOR, HeatColours, Value, level, scale_top
+from kvtop.widgets.heat_rows import HeatColours
 from kvtop.widgets.line import Piece, fit, width_of
 from kvtop.widgets.plots import newest_time
 from kvtop.widgets.scope_text import moment, range_text
+from kvtop.widgets.time_heat import outside, slot_values, target_values
 from kvtop.widgets.time_tracks import Track, between, counter_events, during, tracks
 from kvtop.widgets.time_view import Bounds, TimeView
 
@@ -195,35 +196,16 @@ class TimeMap(Pane):
         dim = self.paint("dim")
         return self.line([(fit(label, _LABELS, right=True), dim), (edge, dim), *pieces])
 
-    def _outside(self, start: float, end: float) -> bool:
-        """Whether nothing of [start, end) is selected although something is."""
-        chosen = self.view.selection
-        return chosen is not None and (end <= chosen.start or start >= chosen.end)
-
     def _slot_lines(self, heat: HeatColumns) -> list[Strip]:
-        view, axis, ring = self.view, heat.axis, self.store.ring
-        columns = range(view.first, view.last + 1)
-        counts = [heat.slots(ring, column) for column in columns]
-        most = max(map(max, counts), default=0)
-        top = scale_top(most)
-        begin, now = ring.first_time, newest_time(self.store)
-        table: list[list[Value]] = [[] for _ in range(axis.slots)]
-        for column, slots in zip(columns, counts, strict=True):
-            for slot, number in enumerate(slots):
-                start, end = axis.bounds(column, slot)
-                known = begin is not None and end > begin and start <= now
-                shade = level(number if known else None, top)
-                if view.column == column and view.slot == slot:
-                    shade = CURSOR
-                table[slot].append((shade, self._outside(start, end)))
-        lines = []
+        table, most = slot_values(self.view, heat, self.store)
         if self.colours.mono:
             rows = [self.colours.plain_row(row) for row in table]
         else:
             pairs = zip(table[::2], table[1::2], strict=True)
             rows = [self.colours.row(upper, lower) for upper, lower in pairs]
+        lines = []
         for at, row in enumerate(rows):
-            offset = axis.step * at / len(rows)
+            offset = heat.axis.step * at / len(rows)
             label = "" if at and at != len(rows) // 2 else f"+{duration(offset)}"
             if at == len(rows) - 1 and len(rows) > 4:
                 label = f"max {count(most)}"
@@ -231,32 +213,17 @@ class TimeMap(Pane):
         return lines
 
     def _target_lines(self, heat: HeatColumns) -> list[Strip]:
-        view, axis, ring = self.view, heat.axis, self.store.ring
-        columns = range(view.first, view.last + 1)
-        counts = [heat.labels(ring, column) for column in columns]
-        names = sorted({name for row in counts for name in row} | set(self.store.targets))
-        if view.label is not None:
-            names = [name for name in names if name == view.label]
-        rows = max(self._rows(self.size.height), min(len(names), self.size.height // 3))
-        top = scale_top(max((n for row in counts for n in row.values()), default=0))
-        begin, now = ring.first_time, newest_time(self.store)
-        outside = [self._outside(*axis.bounds(column)) for column in columns]
-        known = [
-            begin is not None and axis.start(column + 1) > begin and axis.start(column) <= now
-            for column in columns
-        ]
+        table, _ = target_values(self.view, heat, self.store)
+        height = self.size.height
+        rows = max(self._rows(height), min(len(table), height // 3))
+        hidden = len(table) > rows
+        colours = self.colours
         lines = []
-        hidden = len(names) - rows if len(names) > rows else 0
-        for name in names[: rows - 1 if hidden else rows]:
-            values = [
-                (level(row.get(name, 0) if there else None, top), out)
-                for row, there, out in zip(counts, known, outside, strict=True)
-            ]
-            mono = self.colours.mono
-            pieces = self.colours.plain_row(values) if mono else self.colours.row(values, values)
-            lines.append(self._labelled(safe_text(name), pieces))
+        for name, values in list(table.items())[: rows - 1 if hidden else rows]:
+            row = colours.plain_row(values) if colours.mono else colours.row(values, values)
+            lines.append(self._labelled(safe_text(name), row))
         if hidden:
-            text = f"and {hidden + 1} more; t on the main screen chooses one"
+            text = f"and {len(table) - rows + 1} more; t on the main screen chooses one"
             lines.append(self._labelled("", [(text, self.paint("dim"))]))
         return lines + [self.blank()] * (rows - len(lines))
 
@@ -264,7 +231,7 @@ class TimeMap(Pane):
         """Where the cursor is, and what is selected."""
         view = self.view
         text = "".join(
-            "━" if view.selection and not self._outside(*view.axis.bounds(column)) else " "
+            "━" if view.selection and not outside(view, *view.axis.bounds(column)) else " "
             for column in range(view.first, view.last + 1)
         )
         accent = self.paint("accent")

@@ -10,13 +10,15 @@ from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 
 from kvtop.events import SampleBatch
+from kvtop.profile.heat import HeatColumns
 from kvtop.profile.scope import TimeRange
 from kvtop.store import Store
 from kvtop.widgets.heat_rows import LEVELS, NO_DATA, level, scale_top
+from kvtop.widgets.time_heat import slot_values, target_values
 from kvtop.widgets.time_map import TimeMap
 from kvtop.widgets.time_view import TimeView
 from tests.widgets import golden
-from tests.widgets.made_up import START, fill, make_store, play
+from tests.widgets.made_up import START, change, fill, make_store, play
 from tests.widgets.render import screen_text
 
 LEFT = 1 + 10
@@ -201,6 +203,29 @@ def test_shades_tell_none_few_and_no_data_apart() -> None:
     assert level(None, 100.0) == NO_DATA and level(0, 100.0) == 0
     assert level(1, 100.0) == 1 and level(100, 100.0) == LEVELS
     assert [scale_top(n) for n in (0, 1, 9, 11, 16, 61, 850)] == [1, 1, 10, 15, 20, 80, 1000]
+
+
+def test_what_is_still_on_its_way_is_no_data_and_idleness_is_none() -> None:
+    one = view(cells=3, seconds=20)
+    store, heat = one.store, HeatColumns(one.axis)
+    store.ring.clear()
+    change(store, START + 18.05, 0.5, 0, 10)
+    rows, most = slot_values(one, heat, store)
+    assert most == 1
+    # Parsed until 19.5 - 0.12: nothing ran after 18.5, and what ran after 19.38 is not known.
+    assert [row[2][0] for row in rows] == [0] * 4 + [NO_DATA] * 6
+    assert [row[1][0] for row in rows] == [LEVELS] * 5 + [0] * 5
+    assert {row[0][0] for row in rows} == {NO_DATA}
+
+
+def test_what_is_not_selected_is_outside() -> None:
+    one = view(cells=3, seconds=20)
+    one.select(TimeRange(START + 18.5, START + 19))
+    rows, _ = slot_values(one, HeatColumns(one.axis), one.store)
+    assert [row[1][1] for row in rows] == [True] * 5 + [False] * 5
+    assert all(row[0][1] and row[2][1] for row in rows)
+    targets, _ = target_values(one, HeatColumns(one.axis), one.store)
+    assert [out for _, out in targets["node1"]] == [True, False, True]
 
 
 # The widget
