@@ -159,6 +159,7 @@ def test_a_profile_through_a_pipe_and_keys_from_the_terminal(tmp_path: Path, way
     with Terminal(["sh", "-c", line], 100, 30, tmp_path) as terminal:
         terminal.wait_for("all · 100 samples")
         terminal.keys("/")
+        terminal.wait_for("Search")
         terminal.keys("malloc", "Enter")
         terminal.wait_for(r"60\.0%")
         if way == "q":
