@@ -83,7 +83,10 @@ class FlamegraphScreen(Screen[None]):
     )
     KEYS_HELP: ClassVar[list[Help]] = [
         ("space", "freeze, or follow the newest samples again"),
-        ("[ ]", "shorter or longer window"),
+        ("[ ]", "shorter or longer window; beyond the longest all since the mark"),
+        ("m x", "mark this moment; leave the mark or the selected range"),
+        ("T", "time map: select a range"),
+        ("b d", "make this the baseline; compare with it"),
         ("t", "group by target, role, thread, process, or not at all"),
         ("F", "only stacks in which a frame matches a regex"),
         ("X", "hide frames that match a regex; their callees stay"),

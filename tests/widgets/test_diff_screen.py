@@ -40,10 +40,10 @@ def baseline(store: Store, start: float = 5, end: float = 15) -> Baseline:
 
 @asynccontextmanager
 async def shown(
-    store: Store, size: tuple[int, int] = (120, 40), base: Baseline | None = None, **rest: bool
+    store: Store, size: tuple[int, int] = (120, 40), base: Baseline | None = None
 ) -> AsyncIterator[tuple[DiffScreen, Pilot[object]]]:
     scope = Scope().over(TimeRange(START + 40, START + 50)) if base is not None else Scope()
-    screen = DiffScreen(store, scope, lambda: base, **rest)
+    screen = DiffScreen(store, scope, lambda: base)
     app: App[object] = App()
     async with app.run_test(size=size) as pilot:
         app.push_screen(screen)

@@ -63,7 +63,7 @@ def view(cells: int = 50, seconds: float = 100.0) -> TimeView:
     return made
 
 
-def second(time: float) -> tuple[float, float]:
+def second(time: float) -> object:
     return pytest.approx(time), pytest.approx(time + 1)
 
 
