@@ -19,6 +19,7 @@ COMMANDS = {
     "stress": ("kvtop.workload.commands.stress", "a fixed load, and how long it took"),
     "simple-stress": ("kvtop.workload.commands.simple_stress", "a load of the CPU alone"),
     "kv": ("kvtop.workload.commands.kv", "get, put, append, delete, scan, status"),
+    "serve": ("kvtop.serve", "the same screen in a browser"),
     "completion": ("kvtop.completion", "print a completion script for bash, zsh or fish"),
     "man": ("kvtop.manpage", "print the man page"),
 }
@@ -120,6 +121,8 @@ def _command(name: str, argv: Sequence[str]) -> int:
 
 def _check_terminal() -> None:
     """Refuse where a screen could not be drawn or would get no keys."""
+    if os.environ.get("TEXTUAL_DRIVER"):
+        return  # textual-serve (and `kvtop serve`) draws it in a browser
     hint = "use --batch for tables or --json for JSON lines"
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError(f"the screen needs a terminal on standard input and error; {hint}.")

@@ -1,0 +1,1 @@
+"""kvtop in a browser, through textual-serve (the extra ``web``)."""
