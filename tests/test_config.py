@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kvtop.config import OPTIONS, Config, UsageError, add_options, config_path, load
+from kvtop.config import OPTIONS, THEMES, Config, UsageError, add_options, config_path, load
 
 
 def flags(*argv: str) -> argparse.Namespace:
@@ -116,3 +116,12 @@ def test_the_choices_offered_are_those_that_are_taken() -> None:
 
 def test_every_option_is_a_field_and_every_field_an_option() -> None:
     assert {option.name for option in OPTIONS} == set(Config.__slots__)
+
+
+def test_the_documented_file_is_taken_and_every_theme_documented(home: dict[str, str]) -> None:
+    text = (Path(__file__).parent.parent / "docs" / "using.md").read_text()
+    write_file(home, text.partition("```toml\n")[2].partition("```")[0])
+    config = load(flags(), home)
+    assert (config.theme, config.mix, config.no_mouse) == ("ansi", (80, 20), True)
+    for theme in THEMES:
+        assert f"`{theme}`" in text
