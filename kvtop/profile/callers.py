@@ -61,4 +61,7 @@ def sandwich(
     callers = CallTree(table, TreeOptions(True, glue, chosen.fold_recursion))
     callees.update(below)
     callers.update(above)
+    for tree in (callees, callers):
+        # Now, while the table still knows the cut stacks.
+        tree.open()
     return Sandwich(frame_id, own, total, callees, callers, whole)

@@ -124,9 +124,10 @@ class DiffTree:
         self._scale = _Scale(one, two, normalise)
         # With every path of either side there from the first, nodes keep their ids below.
         tree.update({**one.counts, **two.counts})
+        tree.open()
         tree.update(one.counts)
         self._before = tree.total.copy()
-        self._before_own = tree.self_weight.copy()
+        self._before_own = [tree.self_weight(node) for node in range(len(tree))]
         tree.update(two.counts)
 
     def change(self, node: int) -> Change:
@@ -135,7 +136,7 @@ class DiffTree:
 
     def own_change(self, node: int) -> Change:
         """Change of the node's own weight."""
-        return self._scale.change(self._before_own[node], self.after.self_weight[node])
+        return self._scale.change(self._before_own[node], self.after.self_weight(node))
 
 
 class _Scale:

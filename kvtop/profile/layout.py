@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import NamedTuple
 
 from kvtop.profile.tree import ROOT, CallTree
@@ -50,7 +51,7 @@ def layout(
     """
     rows: list[list[Box]] = []
     ancestors = tree.path(zoom)
-    last = max_depth if max_depth is not None else len(tree)
+    last = inf if max_depth is None else max_depth
     for row, node in enumerate(ancestors):
         if row <= last:
             rows.append([Box(node, row, 0.0, float(width))])
@@ -59,6 +60,7 @@ def layout(
     if total[zoom] > 0:
         scale = width / total[zoom]
         least = max(min_width / scale, 1)
+        tree.open(zoom, least)
         level = [(zoom, 0.0)]
         row = len(ancestors)
         while level and row <= last:

@@ -1,6 +1,6 @@
 """The call tree that flamegraphs are laid out from: an arena of nodes with int ids.
 
-Columns, not objects: ``total[node]``, ``self_weight[node]``, ``parent[node]``. Node 0 is the root.
+Columns, not objects: ``total[node]``, ``parent[node]``. Node 0 is the root.
 The tree follows a fold by differences, so a refresh costs what changed, not what there is.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import filterfalse
 
 from kvtop.profile.frames import Frame, Kind
 from kvtop.profile.stacks import StackTable
@@ -16,6 +17,8 @@ from kvtop.profile.text import safe_text
 
 ROOT = 0
 _SPARE = 4096
+_Way = tuple[Sequence[int], int, int]
+"""Frame ids from the root, stack id, weight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +37,12 @@ class TreeOptions:
     hidden: re.Pattern[str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Matches:
-    """Nodes whose symbol matches a search, and the weight under them, counted once."""
-
-    nodes: frozenset[int]
-    weight: int
-
-
 class CallTree:
     """Totals and own weights per call path.
+
+    Ways are known only where somebody has looked (`open`, `children`, `find`): of a node that
+    nobody has, the tree keeps the stacks that run through it. A flamegraph looks at a few hundred
+    boxes, however many stacks there are.
 
     Node ids stay valid until ``epoch`` moves (the arena is rebuilt when most of it is dead), so a
     selection is best kept as `names` and found again with `find`.
@@ -55,6 +54,7 @@ class CallTree:
         self.revision = 0
         self.epoch = 0
         self._folds: dict[str, dict[int, int]] = {}
+        self._hides: dict[int, bool] = {}
         self._reset()
 
     def copy(self) -> CallTree:
@@ -63,28 +63,36 @@ class CallTree:
         twin.revision, twin.epoch = self.revision, self.epoch
         twin._folds = {group: dict(fold) for group, fold in self._folds.items()}
         twin.total = self.total[:]
-        twin.self_weight = self.self_weight[:]
         twin.parent = self.parent[:]
         twin.depth = self.depth[:]
+        twin._own = self._own[:]
+        twin._passed = self._passed[:]
         twin._frame = self._frame[:]
         twin._children = [None if below is None else dict(below) for below in self._children]
+        twin._through = [None if stacks is None else dict(stacks) for stacks in self._through]
         twin._ordered = {node: known[:] for node, known in self._ordered.items()}
         twin._group_keys = dict(self._group_keys)
-        twin._leaf = {group: dict(leaves) for group, leaves in self._leaf.items()}
+        twin._group_of = dict(self._group_of)
+        twin._end = {group: dict(ends) for group, ends in self._end.items()}
         twin._limit = self._limit
         return twin
 
     def _reset(self) -> None:
         self.total = [0]
-        self.self_weight = [0]
         self.parent = [-1]
         self.depth = [0]
+        self._own = [0]
+        self._passed = [0]
+        """Frames of a stack on the way to the node."""
         self._frame = [Frame("all", "", Kind.GROUP)]
         self._children: list[dict[int, int] | None] = [None]
+        self._through: list[dict[int, int] | None] = [{}]
+        """Weights of the stacks through a node that nobody has looked into; else None."""
         self._ordered: dict[int, list[int]] = {}
         self._group_keys: dict[str, int] = {}
-        self._hides: dict[int, bool] = {}
-        self._leaf: dict[str, dict[int, int]] = {}
+        self._group_of: dict[int, str] = {}
+        self._end: dict[str, dict[int, int]] = {}
+        """The last node known on a stack's way."""
         self._limit = _SPARE
 
     def __len__(self) -> int:
@@ -99,6 +107,11 @@ class CallTree:
     def frame(self, node: int) -> Frame:
         """What the node stands for; kept here, so it outlives the table's ids."""
         return self._frame[node]
+
+    def self_weight(self, node: int) -> int:
+        """Weight of the stacks that end at the node."""
+        self._look(node)
+        return self._own[node]
 
     def update(self, counts: Mapping[int, int]) -> None:
         """Make the tree that of one fold (stack id -> weight)."""
@@ -120,8 +133,20 @@ class CallTree:
         self._apply(group, counts)
         self._tidy()
 
+    def open(self, node: int = ROOT, least: float = 1) -> None:
+        """Look into ``node`` and into all below it that has at least the weight ``least``."""
+        total, children = self.total, self._children
+        pending = [node]
+        while pending:
+            node = pending.pop()
+            if self._through[node]:
+                self._look(node, least)
+            if below := children[node]:
+                pending += [child for child in below.values() if total[child] >= least]
+
     def children(self, node: int) -> Sequence[int]:
         """Children in name order, those that have lost all weight included."""
+        self._look(node)
         below = self._children[node]
         if below is None:
             return ()
@@ -153,6 +178,7 @@ class CallTree:
         """The node at ``names``, or the nearest ancestor that still has weight."""
         node = ROOT
         for frame in names:
+            self._look(node)
             for child in (self._children[node] or {}).values():
                 if self._frame[child] == frame and self.total[child]:
                     node = child
@@ -161,87 +187,105 @@ class CallTree:
                 break
         return node
 
-    def search(self, pattern: re.Pattern[str]) -> Matches:
-        """Live nodes whose symbol matches; a match inside a match adds no weight."""
-        verdicts: dict[Frame, bool] = {}
-        found: set[int] = set()
-        weight = 0
-        pending = [(ROOT, False)]
-        while pending:
-            node, inside = pending.pop()
-            for child in (self._children[node] or {}).values():
-                if not self.total[child]:
-                    continue
-                frame = self._frame[child]
-                hit = verdicts.get(frame)
-                if hit is None:
-                    hit = verdicts[frame] = pattern.search(frame.symbol) is not None
-                if hit:
-                    found.add(child)
-                    weight += 0 if inside else self.total[child]
-                if self._children[child]:
-                    pending.append((child, inside or hit))
-        return Matches(frozenset(found), weight)
-
     def _apply(self, group: str, delta: Mapping[int, int]) -> None:
         if not delta:
             return
         fold = self._folds.setdefault(group, {})
-        leaves = self._leaf.setdefault(group, {})
+        ends = self._end.setdefault(group, {})
+        first = self._group_node(group) if group else ROOT
+        through, own = self._through, self._own
         changed: dict[int, int] = {}
         for stack, change in delta.items():
-            node = leaves.get(stack, -1)
+            node = ends.get(stack, -1)
             if node < 0:
-                node = leaves[stack] = self._insert(group, stack)
+                node = ends[stack] = self._place(first, stack)
+            stacks = through[node]
+            if stacks is None:
+                own[node] += change
+            elif weight := stacks.get(stack, 0) + change:
+                stacks[stack] = weight
+            else:
+                del stacks[stack]
             changed[node] = changed.get(node, 0) + change
-            weight = fold.get(stack, 0) + change
-            if weight:
+            if weight := fold.get(stack, 0) + change:
                 fold[stack] = weight
             else:
-                del fold[stack], leaves[stack]
+                del fold[stack], ends[stack]
         if not fold:
-            del self._folds[group], self._leaf[group]
-        self._spread(changed)
-        self.revision += 1
-
-    def _spread(self, changed: Mapping[int, int]) -> None:
-        """Add changes of own weights, and of the totals above them."""
-        total, parent, own = self.total, self.parent, self.self_weight
-        for node, change in changed.items():
-            own[node] += change
-        if len(changed) * 8 > len(total):
-            # Children have greater ids than their parents: one pass from the end sums all up.
-            total[:] = own
-            for node in range(len(total) - 1, 0, -1):
-                total[parent[node]] += total[node]
-            return
+            del self._folds[group], self._end[group]
+        total, parent = self.total, self.parent
         for node, change in changed.items():
             while node >= 0:
                 total[node] += change
                 node = parent[node]
+        self.revision += 1
 
-    def _insert(self, group: str, stack: int) -> int:
-        """The node at the end of the stack's path, made where it is missing."""
-        node = self._group_node(group) if group else ROOT
-        children = self._children
-        frame = self.table.frame
-        keys = iter(self._keys(stack))
+    def _place(self, node: int, stack: int) -> int:
+        """Where the stack's known way from ``node`` ends; one more node may be made for it."""
+        through, children = self._through, self._children
+        if through[node] is not None:
+            return node
+        keys = self._keys(stack)
         for key in keys:
-            below = children[node]
-            if below is None or (child := below.get(key, -1)) < 0:
-                node = self._new(node, key, frame(key))
-                break
+            child = (children[node] or {}).get(key, -1)
+            if child < 0:
+                return self._new(node, key, self.table.frame(key))
             node = child
-        for key in keys:
-            node = self._new(node, key, frame(key))
+            if through[node] is not None:
+                break
         return node
+
+    def _look(self, node: int, least: float | None = None) -> None:
+        """Sort the stacks through a node by where they go, on and on down to the weight ``least``.
+
+        Without it, as far as a sixty-fourth of the node's weight goes: whoever looks at a node
+        looks into the ones below it next, and sorting many stacks at once costs less.
+        """
+        stacks = self._through[node]
+        if not stacks:
+            return
+        if least is None:
+            least = self.total[node] / 64
+        ends = self._end[self._group_of.get(node, "")]
+        total, through, own, passed = self.total, self._through, self._own, self._passed
+        first = [(self._way(stack), stack, n) for stack, n in stacks.items()]
+        pending: list[tuple[int, list[_Way]]] = [(node, first)]
+        while pending:
+            node, ways = pending.pop()
+            through[node] = None
+            at = passed[node]
+            below: dict[int, list[_Way]] = {}
+            for way in ways:
+                keys = way[0]
+                if len(keys) <= at:
+                    own[node] += way[2]
+                    ends[way[1]] = node
+                elif (others := below.get(keys[at])) is not None:
+                    others.append(way)
+                else:
+                    below[keys[at]] = [way]
+            for key, others in below.items():
+                child = self._new(node, key, self.table.frame(key))
+                total[child] = sum([way[2] for way in others])
+                if total[child] >= least:
+                    pending.append((child, others))
+                else:
+                    through[child] = {stack: n for _, stack, n in others}
+                    for _, stack, _ in others:
+                        ends[stack] = child
+
+    def _way(self, stack: int) -> Sequence[int]:
+        try:
+            return self._keys(stack)
+        except KeyError:
+            # The table has forgotten it, so no view shows it any more: it ends where it is known.
+            return ()
 
     def _keys(self, stack: int) -> Sequence[int]:
         """Frame ids of a stack as a path under the options."""
         keys: Sequence[int] = self.table.frames(stack)
-        glue = self.table.glue
-        if self.options.fold_glue and not glue.isdisjoint(keys):
-            keys = [k for k in keys if k not in glue]
+        if self.options.fold_glue:
+            keys = list(filterfalse(self.table.glue.__contains__, keys))
         if self.options.hidden is not None:
             keys = [k for k in keys if not self._hidden(k, self.options.hidden)]
         if self.options.fold_recursion:
@@ -259,16 +303,22 @@ class CallTree:
         known = (self._children[ROOT] or {}).get(key)
         if known is None:
             known = self._new(ROOT, key, Frame(safe_text(group), "", Kind.GROUP))
+            self._group_of[known] = group
+            self._passed[known] = 0
         return known
 
     def _new(self, parent: int, key: int, frame: Frame) -> int:
         node = len(self.total)
         self.total.append(0)
-        self.self_weight.append(0)
         self.parent.append(parent)
         self.depth.append(self.depth[parent] + 1)
+        self._own.append(0)
+        self._passed.append(self._passed[parent] + 1)
         self._frame.append(frame)
         self._children.append(None)
+        self._through.append({})
+        if parent in self._group_of:
+            self._group_of[node] = self._group_of[parent]
         below = self._children[parent]
         if below is None:
             self._children[parent] = {key: node}

@@ -154,7 +154,7 @@ class CallTable(LiveTable[Call]):
             unfolded = self._by_hand.get((side, way), tree.total[node] >= enough)
             yield Call(
                 *(side, way, before, frame, indent, tree.total[node]),
-                tree.self_weight[node] if side == CALLEE else 0,
+                tree.self_weight(node) if side == CALLEE else 0,
                 unfolded if children else None,
             )
             if children and unfolded:

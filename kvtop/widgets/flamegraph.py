@@ -350,7 +350,7 @@ class Flamegraph(LineWidget):
         tree = self.state.tree
         node = self._shown()
         dim, null = self.paint("dim"), self.paint("")
-        total, own = tree.total[node], tree.self_weight[node]
+        total, own = tree.total[node], tree.self_weight(node)
         pieces: list[Piece] = [
             ("total ", dim),
             (f"{total:,} ({percent(self._share(total))}%)", null),

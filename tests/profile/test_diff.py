@@ -58,8 +58,9 @@ def test_the_tree_holds_both_sides(one: Stacks, two: Stacks, normalise: str) -> 
     for side in (left, right):
         alone = CallTree(table)
         alone.update(side.counts)
+        alone.open()
         sides.append(
-            {alone.names(n): (alone.total[n], alone.self_weight[n]) for n in range(len(alone))}
+            {alone.names(n): (alone.total[n], alone.self_weight(n)) for n in range(len(alone))}
         )
     for node in range(len(tree.after)):
         total, own = tree.change(node), tree.own_change(node)

@@ -51,6 +51,7 @@ def test_a_box_under_the_pointer_is_found(stacks: Stacks) -> None:
 
 def test_zoom_shows_the_node_and_its_ancestors_at_full_width() -> None:
     tree = build({("a", "b"): 1, ("a", "c", "c"): 3, ("b",): 6})
+    tree.open()
     node = next(n for n in range(len(tree)) if [f.symbol for f in tree.names(n)] == ["a", "c"])
     plan = layout(tree, 40, zoom=node)
     shown = [[(tree.frame(b.node).symbol, b.x0, b.x1) for b in row] for row in plan.rows]

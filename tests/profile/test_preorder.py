@@ -33,7 +33,7 @@ def test_it_is_the_call_tree_in_depth_first_order(
         assert columns.frames[columns.frame[at]] == tree.frame(node)
         assert columns.depth[at] == tree.depth[node]
         assert columns.total[at] == tree.total[node]
-        assert columns.self_weight[at] == tree.self_weight[node]
+        assert columns.self_weight[at] == tree.self_weight(node)
 
 
 @given(STACKS)

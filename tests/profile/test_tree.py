@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 
 from hypothesis import given
@@ -40,20 +39,22 @@ def paths(stacks: Stacks, options: TreeOptions) -> Counter[tuple[str, ...]]:
 
 def own_weights(tree: CallTree) -> Counter[tuple[str, ...]]:
     """Weight per path as the tree tells it."""
+    tree.open()
     return Counter(
         {
-            tuple(f.symbol for f in tree.names(node)): tree.self_weight[node]
+            tuple(f.symbol for f in tree.names(node)): tree.self_weight(node)
             for node in range(len(tree))
-            if tree.self_weight[node]
+            if tree.self_weight(node)
         }
     )
 
 
 def check(tree: CallTree) -> None:
     """Every total is the node's own weight and its children's totals; children are in order."""
+    tree.open()
     for node in range(len(tree)):
         children = tree.children(node)
-        assert tree.total[node] == tree.self_weight[node] + sum(tree.total[c] for c in children)
+        assert tree.total[node] == tree.self_weight(node) + sum(tree.total[c] for c in children)
         names = [tree.frame(c).symbol for c in children]
         assert names == sorted(names)
         assert all(tree.parent[c] == node for c in children)
@@ -70,14 +71,16 @@ def test_a_tree_holds_what_its_stacks_hold(stacks: Stacks, options: TreeOptions)
     assert own_weights(tree) == +paths(stacks, options)
 
 
-@given(st.lists(STACKS, min_size=2, max_size=5), OPTIONS)
+@given(st.lists(STACKS, min_size=2, max_size=5), OPTIONS, st.integers(0, 4), st.integers(1, 20))
 def test_following_a_fold_equals_building_it_anew(
-    versions: list[Stacks], options: TreeOptions
+    versions: list[Stacks], options: TreeOptions, looked: int, least: int
 ) -> None:
     table = StackTable()
     tree = CallTree(table, options)
-    for stacks in versions:
+    for number, stacks in enumerate(versions):
         tree.update(fold(table, stacks))
+        if number == looked:
+            tree.open(ROOT, least)
     check(tree)
     assert own_weights(tree) == +paths(versions[-1], options)
 
@@ -102,34 +105,44 @@ def test_recursion_and_depth_have_no_limit() -> None:
     deep = table.stack_id([table.frame_id(f"f{n % 7}", "x") for n in range(5000)])
     tree = CallTree(table)
     tree.update({deep: 3})
+    tree.open()
     leaf = len(tree) - 1
     assert tree.depth[leaf] == 5000 and len(tree.path(leaf)) == 5001
     assert tree.find(tree.names(leaf)) == leaf
-    assert tree.search(re.compile("f6")).weight == 3
 
 
-def test_search_counts_a_match_inside_a_match_once() -> None:
+def test_only_what_is_looked_at_is_sorted() -> None:
     table = StackTable()
     tree = CallTree(table)
-    tree.update(fold(table, {("a", "b", "a"): 2, ("b",): 3, ("c",): 5}))
-    found = tree.search(re.compile("a"))
-    assert found.weight == 2 and len(found.nodes) == 2
-    assert tree.search(re.compile("b")).weight == 5
-    assert tree.search(re.compile("nothing")).weight == 0
+    stacks: Stacks = {("main", "hot", f"f{n}"): 10 for n in range(5)}
+    stacks |= {("main", "cold", f"g{n}", "h"): 1 for n in range(5)}
+    tree.update(fold(table, stacks))
+    assert len(tree) == 1
+    tree.open(ROOT, 10)
+    assert len(tree) == 1 + 1 + 2 + 5
+    (main,) = tree.children(ROOT)
+    cold, hot = tree.children(main)
+    assert (tree.total[cold], tree.total[hot]) == (5, 50)
+    assert len(tree.children(cold)) == 5
 
 
-def test_search_passes_over_what_has_lost_its_weight() -> None:
+def test_a_stack_that_the_table_forgot_ends_where_it_is_known() -> None:
     table = StackTable()
     tree = CallTree(table)
-    tree.update(fold(table, {("a", "b"): 2, ("c",): 1}))
-    tree.update(fold(table, {("c",): 1}))
-    assert not tree.search(re.compile("[ab]")).nodes
+    tree.update(fold(table, {("a", "b"): 3}))
+    table.compact()
+    table.compact()
+    assert tree.children(ROOT) == ()
+    assert tree.self_weight(ROOT) == tree.weight == 3
+    tree.update({})
+    assert tree.weight == 0
 
 
 def test_a_selection_is_found_again_by_name() -> None:
     table = StackTable()
     tree = CallTree(table)
     tree.update(fold(table, {("a", "b", "c"): 1}))
+    tree.open()
     names = tree.names(3)
     other = CallTree(table)
     other.update(fold(table, {("a", "a"): 1, ("a", "b", "b"): 1}))
@@ -143,6 +156,7 @@ def test_it_does_not_grow_with_the_run() -> None:
     epoch = tree.epoch
     for n in range(30_000):
         tree.update(fold(table, {("a", f"f{n}"): 1}))
+        tree.open()
     assert len(tree) < 15_000
     assert tree.epoch > epoch
     assert tree.weight == 1
@@ -153,6 +167,7 @@ def test_frames_outlive_the_table() -> None:
     table = StackTable()
     tree = CallTree(table)
     tree.update(fold(table, {("a", "b"): 1}))
+    tree.open()
     table.compact()
     table.compact()
     assert len(table) == 0

@@ -52,6 +52,7 @@ async def test_stacks_of_two_thousand_frames() -> None:
     async with WidgetApp(graph).run_test(size=(80, 24)) as pilot:
         graph.set_counts(counts, table)
         graph.focus()
+        await pilot.pause()
         await pilot.press("end")
         assert f"level{DEEP - 1}" in widget_text(graph)
         await pilot.press("i")
