@@ -246,6 +246,7 @@ class KvtopApp(App[int]):
             save=self.action_save_svg,
             live=not self.paused,
             until=hot.store.ring.last_time if self.paused else None,
+            tree=self.dashboard.flamegraph.state.tree.copy(),
         )
         self.push_screen(screen, self._came_back)
 

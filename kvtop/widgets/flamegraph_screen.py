@@ -13,6 +13,7 @@ from textual.screen import Screen
 from kvtop.profile.ring import Filter, GroupKey, SampleRing
 from kvtop.profile.scope import Scope
 from kvtop.profile.text import safe_text
+from kvtop.profile.tree import CallTree
 from kvtop.store import Store
 from kvtop.widgets.base import Help
 from kvtop.widgets.figures import clock
@@ -50,7 +51,8 @@ class FlamegraphScreen(Screen[None]):
 
     ``scope`` stands in for the window: since a mark, or a range, which holds still.
     ``label`` limits it to one target. Not ``live``, it starts frozen at the time ``until``.
-    ``save`` is called by the key ``s``. ``source`` stands in for the store's ring.
+    ``save`` is called by the key ``s``. ``source`` stands in for the store's ring. A ``tree`` of
+    nearly the same samples spares building one: the screen is there at once.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -112,6 +114,7 @@ class FlamegraphScreen(Screen[None]):
         live: bool = True,
         until: float | None = None,
         scope: Scope | None = None,
+        tree: CallTree | None = None,
     ) -> None:
         super().__init__()
         self.store = store
@@ -126,6 +129,8 @@ class FlamegraphScreen(Screen[None]):
         self._frozen_at = until if self.scope.range is None else self.scope.range.last
         self._seen: object = None
         self.flamegraph = Flamegraph(store.table, id="flamegraph")
+        if tree is not None and tree.options == self.flamegraph.state.options:
+            self.flamegraph.state.tree = tree
 
     def compose(self) -> ComposeResult:
         yield self.flamegraph

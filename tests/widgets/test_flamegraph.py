@@ -8,6 +8,7 @@ import pytest
 from textual.pilot import Pilot
 
 from kvtop.profile.stacks import StackTable
+from kvtop.profile.tree import CallTree
 from kvtop.store import Store
 from kvtop.widgets.flamegraph import Flamegraph
 from kvtop.widgets.flamegraph_screen import FlamegraphScreen
@@ -411,3 +412,15 @@ async def test_help_lists_the_keys() -> None:
         await pilot.press("escape")
         await pilot.pause()
         assert journey.app.screen is journey.screen
+
+
+async def test_a_screen_opens_on_the_tree_that_a_pane_has() -> None:
+    store = fill(make_store(True))
+    made = CallTree(store.table)
+    made.update(store.ring.fold())
+    screen = FlamegraphScreen(store, 30.0, tree=made.copy())
+    async with MainApp(store).run_test(size=(120, 40)) as pilot:
+        pilot.app.push_screen(screen)
+        await pilot.pause()
+        assert "fdatasync" in screen_text(pilot.app)
+        assert screen.flamegraph.state.tree.weight == sum(screen.counts().values())
