@@ -57,6 +57,8 @@ class CounterStore:
 
     def __init__(self) -> None:
         self.revision = 0
+        self.time: float | None = None
+        """Of the newest reading."""
         self._last: dict[tuple[str, str], CounterReading] = {}
         self._series: dict[tuple[str, str], Series] = {}
 
@@ -70,6 +72,7 @@ class CounterStore:
         if series.last_time is None or reading.time >= series.last_time:
             series.append(reading.time, rate)
             self._last[key] = reading
+            self.time = reading.time if self.time is None else max(self.time, reading.time)
             self.revision += 1
 
     @property

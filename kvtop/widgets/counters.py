@@ -110,7 +110,9 @@ class CountersPane(LiveTable[Counter]):
         self._unsupported: list[str] = []
 
     def data_revision(self) -> object:
-        return self.store.counters.revision, self.store.markers.revision
+        # The targets' counts come one by one: all of a second together.
+        counters = self.store.counters
+        return int(counters.time or 0), len(counters.labels), self.store.markers.revision
 
     def update_data(self) -> None:
         counters = self.store.counters

@@ -39,8 +39,9 @@ class TimelinePane(Pane):
         self.redraw()
 
     def data_revision(self) -> object:
-        store = self.store
-        return store.stress.revision, store.sample_rate.revision, store.markers.revision
+        # A column is seconds wide: once a second is often enough.
+        stress, rate = self.store.stress.rate.last_time, self.store.sample_rate.last_time
+        return int(stress or 0), int(rate or 0), self.store.markers.revision
 
     def describe(self) -> None:
         markers = self.store.markers.items
