@@ -74,6 +74,8 @@ class Dashboard(Container):
         for pane in self.panes:
             if pane.display:
                 pane.refresh_data()
+        if not self.flamegraph.display:
+            self.flamegraph.keep_up(self.size.width)
 
     @property
     def focused_pane(self) -> LineWidget | None:

@@ -14,6 +14,9 @@ from kvtop.widgets.flamegraph import Flamegraph
 from kvtop.widgets.hot_symbols import HotSymbolsPane
 from kvtop.widgets.scope_text import length, remarks
 
+KEEP_UP = 2.0
+"""Seconds between two looks at the samples while the pane is not on screen."""
+
 
 class FlamePane(Flamegraph):
     """Shows the samples that the hot-symbols pane counts: same window, same target."""
@@ -26,6 +29,7 @@ class FlamePane(Flamegraph):
         self.store = store
         self._hot = hot
         self._seen: object = None
+        self._kept = 0.0
 
     def refresh_data(self) -> None:
         """Take the window as it is now, if anything in it moved."""
@@ -41,6 +45,14 @@ class FlamePane(Flamegraph):
         parts += remarks(hot.scope, self.store.info.wall_offset)
         caption = safe_text(" · ".join(filter(None, [*parts, whose])))
         self.set_counts(counts, self.store.table, caption)
+
+    def keep_up(self, width: int) -> None:
+        """Follow the samples unseen, now and then: the flamegraph's screen opens on this tree."""
+        newest = self.store.ring.last_time
+        if width and newest is not None and not 0 <= newest - self._kept < KEEP_UP:
+            self._kept = newest
+            self.state.set_groups({"": self._hot.counts()})
+            self.state.lay_out(width)
 
     def set_filter(self, pattern: re.Pattern[str] | None) -> None:
         """Mark what matches."""
