@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import work
 from textual.app import App, ComposeResult, SystemCommand
@@ -26,7 +26,6 @@ from kvtop.profile.listing import Listing
 from kvtop.profile.scope import Scope, TimeRange
 from kvtop.profile.text import safe_text
 from kvtop.session import READONLY, FaultError, Session
-from kvtop.snapshot import SaveError, Shot, raw_remark, save_all, save_diff, save_svg
 from kvtop.widgets.compare import Baseline, covered, pairs
 from kvtop.widgets.dashboard import Dashboard
 from kvtop.widgets.dialogs import ConfirmScreen
@@ -48,12 +47,15 @@ from kvtop.widgets.table import LiveTable
 from kvtop.widgets.time_screen import TimeScreen
 from kvtop.widgets.waits_screen import WaitsScreen
 
+if TYPE_CHECKING:
+    # At run time only when something is saved: all the formats take their time to load.
+    from kvtop.snapshot import Shot
+
 REFRESH_STEPS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 FIRST_TICKS = (0.1, 0.2, 0.3, 0.4)
 """Seconds after the start at which to look for the first data, before the refresh interval."""
 NOT_OFFERED = ("Keys", "Maximize", "Minimize")
 """Commands of Textual's palette that kvtop's own keys do better."""
-Save = Callable[[Session, Shot], Awaitable[Path]]
 
 
 class KvtopApp(App[int]):
@@ -321,6 +323,8 @@ class KvtopApp(App[int]):
 
     @work(exclusive=True, group="save")
     async def _save_diff(self, one: Side, two: Side, caption: str) -> None:
+        from kvtop.snapshot import save_diff
+
         await self._tell_saved(save_diff(self.session, one, two, caption))
 
     def action_off_cpu(self) -> None:
@@ -395,16 +399,22 @@ class KvtopApp(App[int]):
     @work(exclusive=True, group="save")
     async def action_save_svg(self) -> None:
         """Write what is shown as an interactive SVG."""
+        from kvtop.snapshot import save_svg
+
         await self._save(save_svg)
 
     @work(exclusive=True, group="save")
     async def action_save_all(self) -> None:
         """Write SVG, folded stacks, perf.data and perf script's text."""
+        from kvtop.snapshot import raw_remark, save_all
+
         if await self._save(save_all) and (remark := raw_remark(self.session, self._shot())):
             self.notify(remark, severity="warning", timeout=8, markup=False)
 
     def _shot(self) -> Shot:
         """The samples that flamegraph or hot symbols show."""
+        from kvtop.snapshot import Shot
+
         if (graph := self.graph_screen) is not None:
             return Shot(
                 *(graph.counts(), graph.window, graph.until, graph.label),
@@ -413,7 +423,7 @@ class KvtopApp(App[int]):
         hot = self.dashboard.hot_symbols
         return Shot(hot.counts(), hot.window, hot.until, hot.label)
 
-    async def _save(self, save: Save) -> bool:
+    async def _save(self, save: Callable[[Session, Shot], Awaitable[Path]]) -> bool:
         """Save what is shown and say where; False where that failed."""
         shot = self._shot()
         if not shot.counts:
@@ -422,6 +432,8 @@ class KvtopApp(App[int]):
         return await self._tell_saved(save(self.session, shot))
 
     async def _tell_saved(self, saving: Awaitable[Path]) -> bool:
+        from kvtop.snapshot import SaveError
+
         try:
             path = await saving
         except SaveError as error:

@@ -12,15 +12,12 @@ import platform
 import sys
 import time
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from kvtop import debug_log
-from kvtop.cluster_run import ClusterRun, Member
 from kvtop.collectors.annotate import AnnotateError, Span
 from kvtop.collectors.attach import AttachError, resolve
-from kvtop.collectors.cluster import ClusterCollector
 from kvtop.collectors.doctor import PerfFacts, probe
-from kvtop.collectors.off_cpu import OffCpu
 from kvtop.collectors.perf_record import PerfRecord
 from kvtop.collectors.perf_stat import PerfStat
 from kvtop.collectors.processes import Processes, process_exists
@@ -42,6 +39,12 @@ from kvtop.profile.listing import Listing
 from kvtop.profile.ring import Filter, SampleRing
 from kvtop.profile.stacks import StackTable
 from kvtop.store import RunInfo, Store
+
+if TYPE_CHECKING:
+    # At run time only where they are used: --attach has data the sooner for it.
+    from kvtop.cluster_run import ClusterRun, Member
+    from kvtop.collectors.cluster import ClusterCollector
+    from kvtop.collectors.off_cpu import OffCpu
 
 _log = logging.getLogger("kvtop.session")
 ATTACH_WAIT = 1.5
@@ -87,7 +90,7 @@ class Session:
         self._off_cpu: OffCpu | None = None
         self._following: asyncio.Task[None] | None = None
         self._stat = PerfStat(interval=max(1.0, config.refresh))
-        self._status = ClusterCollector()
+        self._status: ClusterCollector | None = None
         self._processes = Processes(perf_pids=self._perf_pids)
 
     async def start(self) -> None:
@@ -163,6 +166,8 @@ class Session:
             self._following = self._off_cpu = None
         if not on:
             return
+        from kvtop.collectors.off_cpu import OffCpu
+
         self.store.waits.clear()
         now = time.monotonic()
         if self._record is None:
@@ -215,12 +220,16 @@ class Session:
     # Starting
 
     async def _start_cluster(self) -> None:
+        from kvtop.cluster_run import ClusterRun
+        from kvtop.collectors.cluster import ClusterCollector
+
         config = self.config
         want = config.python_frames != "off"
         able = sys.version_info >= (3, 13)
         if config.python_frames == "jit" and not able:
             raise UsageError(f"--python-frames jit: {_NEED_313}.")
         frames = "on" if want and able else "off" if not want else f"{_NEED_313}."
+        self._status = ClusterCollector()
         self._cluster = ClusterRun(self.emit, self._member_changed, want and able)
         facts, supervisor = await asyncio.gather(probe(), self._cluster.spawn())
         clients = "no stress" if config.no_stress else f"{config.clients} clients"
@@ -319,7 +328,7 @@ class Session:
         self.store.apply(event)
 
     def _member_changed(self, member: Member) -> None:
-        if member.status_port is not None:
+        if self._status is not None and member.status_port is not None:
             pid = None if member.state is NodeState.DOWN else member.pid
             self._status.set_process(
                 member.name, pid, member.state, "127.0.0.1", member.status_port

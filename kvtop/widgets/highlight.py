@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.style import Style
-from rich.syntax import Syntax
 from rich.text import Text
 
 from kvtop.widgets.line import Piece
@@ -29,6 +28,9 @@ def highlight(name: str, lines: Sequence[str], dark: bool) -> list[list[Piece]]:
     lexer = _LEXERS.get(suffix if base else "cpp")
     if lexer is None or sum(map(len, lines)) > MOST_CHARACTERS:
         return [[(line, Style.null())] for line in lines]
+    # Not before: no other part of kvtop needs the hundreds of lexers.
+    from rich.syntax import Syntax
+
     theme = "ansi_dark" if dark else "ansi_light"
     text = Syntax("", lexer, theme=theme).highlight("\n".join(lines))
     found = [_pieces(line) for line in text.split("\n", allow_blank=True)][: len(lines)]
