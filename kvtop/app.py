@@ -379,6 +379,10 @@ class KvtopApp(App[int]):
 
         self.push_screen(SourceScreen(frame, figures, load))
 
+    def action_stream(self) -> None:
+        """What the sample stream lacks, and why."""
+        self.header.on_click()
+
     def action_next_target(self) -> None:
         """Hot symbols of all processes, then of each in turn."""
         self.dashboard.hot_symbols.next_label()

@@ -50,6 +50,7 @@ KEYS: tuple[Key, ...] = (
     Key(
         "slash", "filter", "filter the focused pane by regex", "Profile", shown="/", footer="filter"
     ),
+    Key("i", "stream", "the sample stream: every flaw, its cause and remedy", "Profile"),
     Key("t", "next_target", "hot symbols: all, then each process", "Profile"),
     Key("left_square_bracket", "window_shorter", "shorter profile window", "Profile", shown="["),
     Key("right_square_bracket", "window_longer", "longer profile window", "Profile", shown="]"),

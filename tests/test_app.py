@@ -129,6 +129,11 @@ async def _off_cpu(run: Run) -> None:
     assert run.session.followed == [True, False, True]
 
 
+async def _stream(run: Run) -> None:
+    assert isinstance(run.app.screen, HelpScreen)
+    assert "The sample stream" in await run.text()
+
+
 async def _save_svg(run: Run) -> None:
     await run.saved()
     files = list(run.session.config.output.iterdir())

@@ -22,7 +22,7 @@ from kvtop.collectors.perf_jit import JIT_OBJECT_DIRECTORY, JitObjects
 from kvtop.collectors.perf_script import ScriptParser
 from kvtop.collectors.perf_stream import SCRIPT_OPTIONS, RecordOptions, Stream
 from kvtop.collectors.perf_window import PipeWindow
-from kvtop.collectors.processes import process_exists
+from kvtop.collectors.processes import process_exists, started_since
 from kvtop.collectors.vdso import VDSO, VdsoFile
 from kvtop.events import (
     CollectorStatus,
@@ -120,6 +120,8 @@ class PerfRecord:
         """Stream until cancelled."""
         stats = asyncio.create_task(self._emit_stats(emit))
         failures = 0
+        # A clock tick early: times of processes are that coarse.
+        since = time.clock_gettime(time.CLOCK_BOOTTIME) - 0.01
         try:
             while True:
                 self._changed.clear()
@@ -128,7 +130,9 @@ class PerfRecord:
                     self._report(emit, Health.UNAVAILABLE, "Every profiled process has exited.")
                     await self._changed.wait()
                     continue
-                reason = await self._stream_once(alive, emit)
+                # A perf that comes late does not follow the children there are already.
+                whole = (*alive, *started_since(alive, since))
+                reason = await self._stream_once(whole, emit)
                 if self._changed.is_set() or not any(map(process_exists, self.options.pids)):
                     failures = 0
                     continue

@@ -6,11 +6,30 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
 from kvtop.events import CollectorStatus, Emit, Health, OwnUsage, ProcessUsage, Target
+
+
+def started_since(pids: Iterable[int], since: float) -> tuple[int, ...]:
+    """Descendants of processes that began at ``since`` (CLOCK_BOOTTIME seconds) or later."""
+    family: set[int] = set()
+    for pid in pids:
+        with suppress(psutil.NoSuchProcess):
+            family.update(child.pid for child in psutil.Process(pid).children(recursive=True))
+    return tuple(sorted(pid for pid in family if _start_time(pid) >= since))
+
+
+def _start_time(pid: int) -> float:
+    """Seconds after boot, to a clock tick (proc(5), field 22 of stat); -1 if it is gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return -1
+    return int(fields[19]) / os.sysconf("SC_CLK_TCK")
 
 
 def process_exists(pid: int) -> bool:

@@ -177,6 +177,27 @@ async def test_perf_that_dies_is_started_again_and_the_gap_is_marked(spin_progra
                 await run.more(20, lambda s: True)
 
 
+@needs_perf_jit
+async def test_perf_started_again_sees_the_children_of_before() -> None:
+    family = [sys.executable, str(FIXTURES / "python_family.py")]
+    with processes(family) as (parent,):
+        assert parent.stdout is not None and parent.stdin is not None
+        parent.stdout.readline()
+        async with live([parent.pid], "dwarf") as run:
+            parent.stdin.write(b"start\n")
+            parent.stdin.flush()
+            child = int(parent.stdout.readline())
+            await run.more(20, lambda s: s.pid == child)
+            os.kill(run.record.child_pids[0], signal.SIGKILL)
+            await until(lambda: any(isinstance(e, Marker) for e in run.events))
+            await run.more(1, lambda s: s.pid == child and "hot_inner" in run.symbols(s))
+            parent.stdin.write(b"quit\n")
+            parent.stdin.flush()
+            await until(lambda: "exited" in run.statuses[-1].reason)
+        dump = Path(f"/tmp/jit-{child}.dump")
+        dump.unlink()
+
+
 async def test_a_target_that_exits_is_reported_and_not_tried_again() -> None:
     with processes(SPIN) as (program,):
         async with live([program.pid]) as run:
@@ -263,6 +284,7 @@ async def test_threads_that_come_and_go_have_whole_stacks_and_names() -> None:
         "flush = ctypes.CDLL(None).fflush\n"
         "def spin(end):\n"
         "    while time.thread_time() < end: sum(range(2000))\n"
+        "print('ready', flush=True)\n"
         "for n in range(10_000):\n"
         "    exec(f'def thread_{n}(): spin(0.2)', globals())\n"
         "    one = threading.Thread(target=globals().pop(f'thread_{n}'))\n"
@@ -270,6 +292,8 @@ async def test_threads_that_come_and_go_have_whole_stacks_and_names() -> None:
         "    while one.is_alive(): flush(None), time.sleep(0.03)\n"
     )
     with processes([sys.executable, "-X", "perf_jit", "-c", code]) as (program,):
+        # perf misses what a program maps while it attaches: the dump must be there before.
+        assert program.stdout is not None and program.stdout.readline()
         async with live([program.pid], "dwarf") as run:
             await run.more(20, lambda s: True)
             samples = await run.more(500, lambda s: s.tid != s.pid)

@@ -41,6 +41,16 @@ class Served:
         return psutil.Process(self.process.pid).children()
 
 
+def _wait_until_it_listens(port: int) -> None:
+    """The link is told just before."""
+    for _ in range(200):
+        with socket.socket() as caller:
+            if not caller.connect_ex(("127.0.0.1", port)):
+                return
+        time.sleep(0.05)
+    raise AssertionError("nobody listens")
+
+
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
     with socket.socket() as probe:
@@ -59,6 +69,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
         line = server.stdout.readline()
         link = re.search(rf"http://127\.0\.0\.1:{port}/\?token=\S+", line)
         assert link, line
+        _wait_until_it_listens(port)
         yield Served(server, link[0], busy.pid)
     finally:
         for process in (server, busy):
