@@ -42,6 +42,11 @@ needs_perf_jit = pytest.mark.skipif(
 )
 
 
+def remove_dump(pid: int) -> None:
+    """What -X perf_jit of a process left behind."""
+    Path(f"/tmp/jit-{pid}.dump").unlink()
+
+
 class Live:
     """A collector that runs, and what it emitted."""
 
@@ -194,8 +199,7 @@ async def test_perf_started_again_sees_the_children_of_before() -> None:
             parent.stdin.write(b"quit\n")
             parent.stdin.flush()
             await until(lambda: "exited" in run.statuses[-1].reason)
-        dump = Path(f"/tmp/jit-{child}.dump")
-        dump.unlink()
+        remove_dump(child)
 
 
 async def test_a_target_that_exits_is_reported_and_not_tried_again() -> None:
