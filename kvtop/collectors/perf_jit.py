@@ -17,7 +17,9 @@ import re
 import resource
 import struct
 import time
+from bisect import insort
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -178,10 +180,26 @@ def _raise_descriptor_limit() -> int:
 
 
 @dataclass(slots=True)
+class _Mapped:
+    """What a process mapped of compiled code."""
+
+    used: Counter[CodeRun]
+    code: list[int]
+    """Where runs begin, in order of their addresses."""
+
+    @classmethod
+    def nothing(cls) -> _Mapped:
+        return cls(Counter(), [])
+
+    def copy(self) -> _Mapped:
+        return _Mapped(Counter(self.used), list(self.code))
+
+
+@dataclass(slots=True)
 class _Dump:
     pid: int
     shared: SharedDump
-    used: Counter[CodeRun]
+    mapped: _Mapped
     told: int = 0
     """How many of the shared runs were made records of."""
     exited: bool = False
@@ -198,13 +216,20 @@ class JitDumps:
         """Dumps found so far."""
         self._found_at = -math.inf
         self._dumps: dict[int, _Dump] = {}
-        self._inherited: dict[int, Counter[CodeRun]] = {}
+        self._inherited: dict[int, _Mapped] = {}
         """What children mapped when they were forked and did not exec yet."""
 
     @property
     def pids(self) -> frozenset[int]:
         """Processes whose compiled code is followed."""
         return frozenset(self._dumps)
+
+    def code_of(self, pid: int) -> Sequence[int]:
+        """Where a process has compiled functions: the beginnings of the runs, in order."""
+        if pid in self._dumps:
+            return self._dumps[pid].mapped.code
+        inherited = self._inherited.get(pid)
+        return () if inherited is None else inherited.code
 
     def is_young(self, now: float) -> bool:
         """Whether a dump was found in the last seconds, ``now`` in monotonic ones."""
@@ -224,7 +249,7 @@ class JitDumps:
         if record.type == FORK:
             pid, parent = struct.unpack_from("=II", record.data, 8)
             if pid != parent and parent in self._dumps:
-                self._inherited[pid] = Counter(self._dumps[parent].used)
+                self._inherited[pid] = self._dumps[parent].mapped.copy()
         elif record.type == COMM and record.misc & MISC_EXEC:
             self._inherited.pop(record_pid(record.data), None)
         elif record.type == EXIT:
@@ -258,7 +283,8 @@ class JitDumps:
                 fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
                 if Path(f"/proc/self/fd/{fd}").is_file():
                     shared = self.objects.share(fd)
-                    self._dumps[pid] = _Dump(pid, shared, self._inherited.pop(pid, Counter()))
+                    mapped = self._inherited.pop(pid, None) or _Mapped.nothing()
+                    self._dumps[pid] = _Dump(pid, shared, mapped)
                     self.opened += 1
                     self._found_at = time.monotonic()
                     return
@@ -274,7 +300,8 @@ class JitDumps:
         fresh = dump.shared.runs[dump.told :]
         dump.told += len(fresh)
         for tid, time_ns, address, run in fresh:
-            made = self.objects.get(run, dump.used)
+            insort(dump.mapped.code, address)
+            made = self.objects.get(run, dump.mapped.used)
             if made is None:
                 continue
             self.functions += len(run.names)

@@ -34,9 +34,10 @@ MISC_EXEC = 1 << 13
 _MISC_BUILD_ID = 1 << 14
 """PERF_RECORD_MISC_MMAP_BUILD_ID: a build id stands in the place of device and inode."""
 _IP, _TID, _TIME = 1 << 0, 1 << 1, 1 << 2
-_STACK_USER, _DATA_SRC, _IDENTIFIER = 1 << 13, 1 << 15, 1 << 16
-_STACK_SIZE_AT = 88
-"""Offset of sample_stack_user in struct perf_event_attr."""
+REGS_USER, STACK_USER, DATA_SRC = 1 << 12, 1 << 13, 1 << 15
+_IDENTIFIER = 1 << 16
+_REGS_USER_AT, _STACK_USER_AT = 80, 88
+"""Offsets of sample_regs_user and sample_stack_user in struct perf_event_attr."""
 _FEATURE_VERSION = 5
 _PROT_READ_EXEC = 5
 _MAP_PRIVATE = 2
@@ -143,6 +144,8 @@ class EventAttr:
     exclude_kernel: bool
     stack_size: int = 0
     """Bytes of user stack that a sample has room for; 0 without DWARF call graphs."""
+    user_regs: int = 0
+    """The mask of the registers that a sample has; 0 without DWARF call graphs."""
 
     @property
     def name(self) -> str:
@@ -212,13 +215,16 @@ def read_attr(data: bytes) -> EventAttr | None:
     if len(data) < 56:
         return None
     kind, _, config, _, sample_type, _, flags = struct.unpack_from("=IIQQQQQ", data, 8)
-    stack_size = 0
-    if sample_type & _STACK_USER and len(data) >= 8 + _STACK_SIZE_AT + 4:
-        (stack_size,) = struct.unpack_from("=I", data, 8 + _STACK_SIZE_AT)
+    stack_size = user_regs = 0
+    if sample_type & STACK_USER and len(data) >= 8 + _STACK_USER_AT + 4:
+        (stack_size,) = struct.unpack_from("=I", data, 8 + _STACK_USER_AT)
+        if sample_type & REGS_USER:
+            (user_regs,) = struct.unpack_from("=Q", data, 8 + _REGS_USER_AT)
     return EventAttr(
         *(kind, config & 0xFFFFFFFF, sample_type),
         *(bool(flags & 1 << 18), bool(flags & 1 << 5)),
         stack_size,
+        user_regs,
     )
 
 
@@ -265,36 +271,6 @@ def rename_mmap2(
     body += filename + bytes(8 - len(filename) % 8)
     body += data[len(data) - len(attr.sample_id(0, 0, 0)) :]
     return _HEAD.pack(MMAP2, misc, 8 + len(body)) + body
-
-
-def trim_stack(data: bytes, attr: EventAttr) -> bytes:
-    """A SAMPLE record without the unused room behind its copy of the user stack.
-
-    The kernel writes ``{u64 size, char data[size], u64 used}`` with the size that was asked for,
-    of which typically half is used; the record may as well say that it has room for ``used``.
-    """
-    tail = 8 if attr.sample_type & _DATA_SRC else 0
-    known = _STACK_USER | _DATA_SRC | _IDENTIFIER
-    size, used_at = attr.stack_size, len(data) - tail - 8
-    begin = used_at - size
-    if not size or attr.sample_type & ~known >= _STACK_USER or begin < 16:
-        return data
-    (said,) = struct.unpack_from("=Q", data, begin - 8)
-    (used,) = struct.unpack_from("=Q", data, used_at)
-    if said != size or used > size:
-        return data
-    room = (used + 7) & ~7
-    kind, misc, _ = _HEAD.unpack_from(data)
-    length = len(data) - (size - room)
-    return b"".join(
-        (
-            _HEAD.pack(kind, misc, length),
-            data[8 : begin - 8],
-            struct.pack("=Q", room),
-            data[begin : begin + room],
-            data[used_at:],
-        )
-    )
 
 
 def forget_mappings(record: Record, attr: EventAttr) -> bytes:

@@ -45,10 +45,10 @@ from kvtop.collectors.perf_pipe import (
     read_attr,
     read_perf_version,
     record_pid,
-    trim_stack,
 )
 from kvtop.collectors.perf_script import FIELDS
 from kvtop.collectors.perf_window import PipeWindow
+from kvtop.collectors.stack_copy import trim_stack
 from kvtop.collectors.vdso import VdsoFile
 
 DWARF = "dwarf,32768"
@@ -301,7 +301,8 @@ class Stream:
         if record.type == SAMPLE:
             self.forwarded += 1
             if attr is not None:
-                record = record._replace(data=trim_stack(record.data, attr))
+                code = self.dumps.code_of(attr.whose(record.data)[0]) if self.dumps.pids else ()
+                record = record._replace(data=trim_stack(record.data, attr, code))
             self.copied += len(record.data)
         elif not self.dumps.passes(record):
             return

@@ -27,8 +27,8 @@ from kvtop.collectors.perf_pipe import (
     EventAttr,
     Record,
     read_attr,
-    trim_stack,
 )
+from kvtop.collectors.stack_copy import trim_stack
 
 SWITCH = 14
 _MISC_OUT, _MISC_PREEMPTED = 1 << 13, 1 << 14

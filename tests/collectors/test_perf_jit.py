@@ -181,10 +181,11 @@ def test_a_dump_seen_in_the_stream_is_followed_until_the_process_exits(tmp_path:
     assert b"py::early:/x.py" in Path(mapped.filename.decode()).read_bytes()
     assert dumps.poll(ATTR) == []
     with dump.open("ab") as file:
-        file.write(load(b"py::late:/x.py", 0x2000))
+        file.write(load(b"py::late:/x.py", 0x800))
     dump.unlink()
     dumps.passes(event(EXIT, struct.pack("=IIIIQ", 7, 1, 9, 1, 0)))
     assert len(dumps.poll(ATTR)) == 1 and dumps.pids == {7}
+    assert dumps.code_of(7) == [0x800, 0x1000] and not dumps.code_of(8)
     dumps.passes(event(EXIT, struct.pack("=IIIIQ", 7, 1, 7, 1, 0)))
     assert dumps.poll(ATTR) == [] and not dumps.pids
     objects.close()
@@ -200,6 +201,7 @@ def test_a_forked_child_gets_objects_of_its_own_until_it_execs(tmp_path: Path) -
     for child in (8, 9):
         dumps.passes(event(FORK, struct.pack("=IIIIQ", child, 7, child, 7, 0)))
     dumps.passes(event(COMM, struct.pack("=II16s", 9, 9, b"python"), MISC_EXEC))
+    assert list(dumps.code_of(8)) == [0x1000] and not dumps.code_of(9)
     names = set()
     for child in (8, 9):
         dumps.passes(mmap2(child, os.fsencode(tmp_path / f"jit-{child}.dump")))

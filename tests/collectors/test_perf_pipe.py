@@ -36,7 +36,6 @@ from kvtop.collectors.perf_pipe import (
     read_attr,
     read_mmap2,
     read_perf_version,
-    trim_stack,
 )
 from kvtop.collectors.perf_window import PipeWindow
 
@@ -175,30 +174,6 @@ def test_what_is_written_begins_with_all_state_and_ends_with_the_newest(tmp_path
     assert [r.type for r in found] == [MMAP2, SAMPLE, SAMPLE]
     assert found[-1].data[8:] == bytes([4] * 8)
     assert [path.name for path in tmp_path.iterdir()] == ["perf.data"]
-
-
-@given(st.integers(0, 64), st.booleans())
-def test_unused_room_behind_the_stack_is_cut_and_nothing_else(used: int, source: bool) -> None:
-    sample_type = TID | TIME | 1 << 13 | (1 << 15 if source else 0)
-    layout = EventAttr(1, 0, sample_type, True, False, stack_size=64)
-    stack = bytes(range(used)) + b"\xff" * (64 - used)
-    body = b"regs....regs...." + struct.pack("=Q64sQ", 64, stack, used)
-    tail = b"datasrc." if source else b""
-    data = trim_stack(record(SAMPLE, body + tail), layout)
-    (found,) = PipeReader().feed(PIPE_HEADER + data)
-    room = (used + 7) // 8 * 8
-    assert found.data[8:24] == b"regs....regs...."
-    assert struct.unpack_from("=Q", data, 24) == (room,)
-    assert data[32 : 32 + used] == bytes(range(used))
-    assert data[32 + room :] == struct.pack("=Q", used) + tail
-
-
-@given(st.binary(min_size=0, max_size=200))
-def test_a_sample_of_another_shape_stays_as_it_is(body: bytes) -> None:
-    layout = EventAttr(1, 0, TID | TIME | 1 << 13, True, False, stack_size=1 << 15)
-    data = record(SAMPLE, body)
-    assert trim_stack(data, layout) == data
-    assert trim_stack(data, attr()) == data
 
 
 def test_objects_of_compiled_code_are_copied_beside_and_never_stale(tmp_path: Path) -> None:
