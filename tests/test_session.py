@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from kvtop.config import Config, UsageError
 from kvtop.events import Emit, Health, LogLine, MarkerKind, NodeState
 from kvtop.session import Session
 from kvtop.widgets.cluster import ClusterPane
+from tests.collectors.helpers import until
 from tests.fake_session import config
 from tests.widgets.made_up import make_store
 from tests.widgets.render import screen_text
@@ -48,13 +49,6 @@ async def started(config: Config) -> AsyncIterator[Session]:
         yield session
     finally:
         await session.stop()
-
-
-async def until(done: Callable[[], object], seconds: float = 15) -> None:
-    """Wait until it is so."""
-    async with asyncio.timeout(seconds):
-        while not done():  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
 
 
 @pytest.fixture
@@ -134,8 +128,9 @@ async def test_without_perf_the_screen_opens_and_says_so(
 async def test_without_perf_the_cluster_serves() -> None:
     async with started(config("--clients", "1", "--rate", "50")) as session:
         store = session.store
+        # Stress and the nodes' own words come by different ways, in any order.
         await until(lambda: store.stress.last is not None and store.stress.last.operations)
-        assert store.cluster.leader is not None
+        await until(lambda: store.cluster.leader is not None)
         assert store.health("perf_record").health is Health.UNAVAILABLE
 
 

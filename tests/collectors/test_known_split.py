@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,15 +12,12 @@ from kvtop.events import Event, PipelineStats, Role, SampleBatch
 from kvtop.profile.hotspots import hotspots
 from kvtop.profile.ring import SampleRing
 from kvtop.profile.stacks import StackTable
-from tests.collectors.helpers import collect, processes
+from tests.collectors.helpers import collect, compiled, processes
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.skipif(
-        not (shutil.which("perf") and shutil.which("g++")), reason="needs perf and g++"
-    ),
+    pytest.mark.skipif(shutil.which("perf") is None, reason="needs perf"),
 ]
-SOURCE = Path(__file__).parent.parent / "fixtures" / "known_split.cc"
 SPLIT = {"work::heavy": 70, "work::medium": 20, "work::light": 10}
 SAMPLES = 2000
 
@@ -31,10 +27,8 @@ def samples_in(events: list[Event]) -> int:
 
 
 def build(directory: Path, graph: str) -> Path:
-    program = directory / "known_split"
     pointers = "-fno-omit-frame-pointer" if graph == "fp" else "-fomit-frame-pointer"
-    subprocess.run(["g++", "-O1", pointers, "-o", program, SOURCE], check=True)
-    return program
+    return compiled(directory, "known_split.cc", "-O1", pointers)
 
 
 @pytest.mark.parametrize("graph", ["fp", "dwarf,8192"])

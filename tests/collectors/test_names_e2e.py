@@ -17,8 +17,7 @@ import pytest
 
 from kvtop.collectors.perf_record import PerfRecord
 from kvtop.events import Event, PipelineStats, SampleBatch, StackSample
-from kvtop.profile.stacks import StackTable
-from tests.collectors.helpers import collect, processes, until
+from tests.collectors.helpers import Heard, collect, compiled, processes, until
 
 pytestmark = [
     pytest.mark.e2e,
@@ -34,13 +33,12 @@ for (;;) hotNumbers(300000);
 """
 
 
-class Seen:
+class Seen(Heard):
     """Samples and names of a collector that ran."""
 
     def __init__(self, pid: int, call_graph: str = "fp") -> None:
-        self.table = StackTable()
+        super().__init__()
         self.record = PerfRecord(self.table, [pid], frequency=499, call_graph=call_graph)
-        self.events: list[Event] = []
 
     async def run(self, count: int) -> None:
         """Until so many samples and a reading of the stream were seen."""
@@ -58,9 +56,6 @@ class Seen:
     @property
     def stats(self) -> PipelineStats:
         return next(e for e in reversed(self.events) if isinstance(e, PipelineStats))
-
-    def symbols(self, sample: StackSample) -> list[str]:
-        return [self.table.frame(f).symbol for f in self.table.frames(sample.stack)]
 
     def share(self, wanted: Callable[[list[str]], bool]) -> float:
         return sum(wanted(self.symbols(s)) for s in self.samples) / len(self.samples)
@@ -110,18 +105,8 @@ async def test_functions_of_a_stripped_go_program(tmp_path: Path) -> None:
     assert seen.stats.unresolved <= 0.02 * seen.stats.samples
 
 
-def build(directory: Path, name: str, *flags: str) -> Path:
-    if shutil.which("gcc") is None:
-        pytest.skip("needs gcc")
-    program = directory / name
-    source = Path(__file__).parent.parent / "fixtures" / "spin.c"
-    flags = "-O0", "-fno-omit-frame-pointer", *flags
-    subprocess.run(["gcc", *flags, source, "-o", program], check=True)
-    return program
-
-
 async def test_a_stripped_program_is_told_with_the_remedy(tmp_path: Path) -> None:
-    with processes([str(build(tmp_path, "stripped", "-s"))]) as (program,):
+    with processes([str(compiled(tmp_path, "spin.c", "-s", name="stripped"))]) as (program,):
         seen = Seen(program.pid)
         await seen.run(100)
     worst = seen.stats.flaws[0]
@@ -134,9 +119,12 @@ async def test_a_stripped_program_is_told_with_the_remedy(tmp_path: Path) -> Non
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs Node.js")
 @pytest.mark.parametrize("named", [True, False])
-async def test_functions_of_a_jit_by_its_map_and_the_remedy_without(named: bool) -> None:
+async def test_functions_of_a_jit_by_its_map_and_the_remedy_without(
+    named: bool, tmp_path: Path
+) -> None:
     options = ["--perf-basic-prof"] if named else []
-    with processes(["node", *options, "-e", NODE_SOURCE]) as (node,):
+    # Where it runs it leaves a log of its own.
+    with processes(["node", *options, "-e", NODE_SOURCE], cwd=tmp_path) as (node,):
         seen = Seen(node.pid)
         # V8 compiles what is hot within a second.
         await seen.run(600)
@@ -172,7 +160,7 @@ def runs(pid: int, program: Path) -> bool:
 
 
 async def test_a_program_that_only_its_mount_namespace_holds(tmp_path: Path) -> None:
-    program, inside = build(tmp_path, "hidden"), tmp_path / "inside"
+    program, inside = compiled(tmp_path, "spin.c", name="hidden"), tmp_path / "inside"
     with processes(hide(program, inside)) as (hidden,):
         await until(lambda: runs(hidden.pid, program))
         assert not holds_anything(inside)

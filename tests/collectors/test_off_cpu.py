@@ -15,7 +15,6 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
-import psutil
 import pytest
 
 import kvtop.collectors.off_cpu
@@ -23,18 +22,24 @@ from kvtop.collectors.doctor import read_paranoid
 from kvtop.collectors.off_cpu import OffCpu
 from kvtop.collectors.switch_rate import plan
 from kvtop.events import (
-    CollectorStatus,
-    Event,
     Health,
     StackSample,
     WaitBatch,
     WaitState,
     WaitStats,
 )
-from kvtop.profile.stacks import StackTable
-from tests.collectors.helpers import SPIN, processes, until
+from tests.collectors.helpers import (
+    FIXTURES,
+    SPIN,
+    Heard,
+    answer,
+    compiled,
+    order,
+    processes,
+    running,
+    until,
+)
 
-FIXTURES = Path(__file__).parent.parent / "fixtures"
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.skipif(shutil.which("perf") is None, reason="needs perf"),
@@ -45,13 +50,12 @@ permitted = pytest.mark.skipif(
 )
 
 
-class Live:
+class Live(Heard):
     """A collector that runs, and what it emitted."""
 
     def __init__(self, pids: list[int]) -> None:
-        self.table = StackTable()
+        super().__init__()
         self.collector = OffCpu(self.table, pids)
-        self.events: list[Event] = []
 
     @property
     def waits(self) -> list[StackSample]:
@@ -60,13 +64,6 @@ class Live:
     @property
     def stats(self) -> list[WaitStats]:
         return [e for e in self.events if isinstance(e, WaitStats)]
-
-    @property
-    def statuses(self) -> list[CollectorStatus]:
-        return [e for e in self.events if isinstance(e, CollectorStatus)]
-
-    def symbols(self, sample: StackSample) -> list[str]:
-        return [self.table.frame(f).symbol for f in self.table.frames(sample.stack)]
 
     def by(self, name: Callable[[StackSample], str | None], pid: int) -> Counter[str]:
         """Nanoseconds of a process's waits, by a name for each."""
@@ -82,25 +79,25 @@ class Live:
 
 @asynccontextmanager
 async def live(*pids: int) -> AsyncIterator[Live]:
-    running = Live(list(pids))
-    task = asyncio.create_task(running.collector.run(running.events.append))
-    try:
-        yield running
-    finally:
-        children = running.collector.child_pids
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        assert not [pid for pid in children if psutil.pid_exists(pid)]
+    run = Live(list(pids))
+    async with running(run.collector, run.events.append):
+        yield run
 
 
 @pytest.fixture(scope="module")
 def waits_program(tmp_path_factory: pytest.TempPathFactory) -> str:
-    if shutil.which("gcc") is None:
-        pytest.skip("needs gcc")
-    program = tmp_path_factory.mktemp("waits") / "waits"
-    flags = ["-O0", "-fno-omit-frame-pointer"]
-    subprocess.run(["gcc", *flags, FIXTURES / "waits.c", "-o", program], check=True)
-    return str(program)
+    return str(compiled(tmp_path_factory.mktemp("waits"), "waits.c"))
+
+
+UNTIL_ORDERED = """
+import sys, threading, time
+order = threading.Thread(target=sys.stdin.readline, daemon=True)
+order.start()
+print("ready", flush=True)
+while order.is_alive(): time.sleep({})
+{}
+"""
+"""Naps of so many seconds until a line comes, then what follows."""
 
 
 def on_cpu(pid: int) -> float:
@@ -109,8 +106,11 @@ def on_cpu(pid: int) -> float:
 
 
 @permitted
-async def test_shares_and_sum_of_a_program_whose_waits_are_known(waits_program: str) -> None:
-    with processes([waits_program]) as (program,):
+async def test_shares_and_sum_of_a_program_whose_waits_are_known(
+    waits_program: str, tmp_path: Path
+) -> None:
+    diary = tmp_path / "diary"
+    with processes([waits_program, str(diary)]) as (program,):
         pid = program.pid
         async with live(pid) as run:
             await until(lambda: bool(run.waits))
@@ -122,13 +122,17 @@ async def test_shares_and_sum_of_a_program_whose_waits_are_known(waits_program: 
     waited = sum(s.period for s in within) / 1e9
     # A wait at each edge may be wholly in or out, and 0.1 s is the longest of them.
     assert abs(waited + worked - (end - start)) < 0.25
-    shares = run.by(
-        lambda s: next((n for n in run.symbols(s) if n in ("sleeps", "reads", "works")), "other"),
-        pid,
-    )
+    shares: Counter[str] = Counter()
+    for sample in within:
+        if sample.event == WaitState.BLOCKED:
+            names = (n for n in run.symbols(sample) if n in ("sleeps", "reads", "works"))
+            shares[next(names, "other")] += sample.period
     blocked = shares["sleeps"] + shares["reads"]
-    assert abs(shares["sleeps"] / blocked - 70 / 90) < 0.05
-    assert blocked > 0.8 * sum(shares.values())
+    turns = [[float(word) for word in line.split()] for line in diary.read_text().splitlines()]
+    slept = sum(sleeps for at, sleeps, _ in turns if start < at <= end)
+    read = sum(reads for at, _, reads in turns if start < at <= end)
+    assert abs(shares["sleeps"] / blocked - slept / (slept + read)) < 0.05
+    assert blocked > 0.95 * sum(shares.values())
     states = run.by(lambda s: s.event if "sleeps" in run.symbols(s) else None, pid)
     assert states[WaitState.BLOCKED] > 0.95 * sum(states.values())
     assert run.stats[-1].every == 1 and run.stats[-1].lost == 0
@@ -158,11 +162,19 @@ async def test_python_functions_that_wait_by_name() -> None:
 
 @permitted
 async def test_a_thread_that_sleeps_on_is_seen_before_it_wakes() -> None:
-    code = "import time\nfor _ in range(100): time.sleep(0.02)\ntime.sleep(100)"
-    with processes([sys.executable, "-c", code]) as (program,):
+    with processes([sys.executable, "-c", UNTIL_ORDERED.format(0.02, "time.sleep(100)")]) as (
+        program,
+    ):
+        answer(program)
         async with live(program.pid) as run:
-            await until(lambda: max((s.period for s in run.waits), default=0) > 0.9e9)
-            long = max(run.waits, key=lambda s: s.period)
+
+            def naps() -> list[StackSample]:
+                return [s for s in run.waits if s.tid == program.pid]
+
+            await until(naps)
+            order(program, b"sleep on")
+            await until(lambda: max(s.period for s in naps()) > 0.9e9)
+            long = max(naps(), key=lambda s: s.period)
             assert "clock_nanosleep" in " ".join(run.symbols(long))
 
 
@@ -196,9 +208,12 @@ async def test_too_many_switches_are_refused_with_a_sentence(
 async def test_a_rate_that_grows_beyond_the_limit_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kvtop.collectors.off_cpu, "MOST_SWITCHES", 100)
     monkeypatch.setattr(kvtop.collectors.off_cpu, "_TOO_MANY_FOR", 1)
-    code = "import time\nfor _ in range(30): time.sleep(0.1)\nwhile True: time.sleep(0.002)"
+    code = UNTIL_ORDERED.format(0.1, "while True: time.sleep(0.002)")
     with processes([sys.executable, "-c", code]) as (program,):
+        answer(program)
         async with live(program.pid) as run:
+            await until(lambda: run.waits)
+            order(program, b"faster")
             await until(lambda: bool(run.statuses) and "limit" in run.statuses[-1].reason)
             assert [s.health for s in run.statuses] == [Health.OK, Health.UNAVAILABLE]
             assert not run.collector.child_pids
@@ -211,23 +226,14 @@ async def test_busy_threads_are_sampled_and_quiet_ones_seen_whole(
     monkeypatch.setattr(kvtop.collectors.off_cpu, "_TOO_FEW_FOR", 1)
     monkeypatch.setattr(kvtop.collectors.off_cpu, "STACKS_A_SECOND", 20)
     monkeypatch.setattr(kvtop.collectors.off_cpu, "plan", partial(plan, budget=20))
-    code = """
-import sys, threading, time
-order = threading.Thread(target=sys.stdin.readline, daemon=True)
-order.start()
-print("ready", flush=True)
-while order.is_alive(): time.sleep(0.001)
-while True: time.sleep(0.3)
-"""
+    code = UNTIL_ORDERED.format(0.001, "while True: time.sleep(0.3)")
     with processes([sys.executable, "-c", code]) as (program,):
-        assert program.stdin is not None and program.stdout is not None
-        program.stdout.readline()
+        answer(program)
         async with live(program.pid) as run:
             await until(lambda: any(s.stacks and s.since < s.time for s in run.stats))
             first = run.stats[-1]
             assert first.every >= 3 and first.stacks < first.switches / 2
-            program.stdin.write(b"rest\n")
-            program.stdin.flush()
+            order(program, b"rest")
             await until(lambda: run.stats[-1].every == 1)
             assert run.stats[-1].since == first.since
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -20,8 +18,6 @@ import pytest
 from kvtop.collectors.children import output_of
 from kvtop.collectors.perf_record import PerfRecord
 from kvtop.events import (
-    CollectorStatus,
-    Event,
     Health,
     Marker,
     MarkerKind,
@@ -29,14 +25,22 @@ from kvtop.events import (
     SampleBatch,
     StackSample,
 )
-from kvtop.profile.stacks import StackTable
-from tests.collectors.helpers import SPIN, processes, until
+from tests.collectors.helpers import (
+    FIXTURES,
+    SPIN,
+    Heard,
+    answer,
+    compiled,
+    order,
+    processes,
+    running,
+    until,
+)
 
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.skipif(shutil.which("perf") is None, reason="needs perf"),
 ]
-FIXTURES = Path(__file__).parent.parent / "fixtures"
 needs_perf_jit = pytest.mark.skipif(
     sys.version_info < (3, 13), reason="-X perf_jit came with Python 3.13"
 )
@@ -47,24 +51,16 @@ def remove_dump(pid: int) -> None:
     Path(f"/tmp/jit-{pid}.dump").unlink()
 
 
-class Live:
+class Live(Heard):
     """A collector that runs, and what it emitted."""
 
     def __init__(self, pids: list[int], call_graph: str = "auto") -> None:
-        self.table = StackTable()
+        super().__init__()
         self.record = PerfRecord(self.table, pids, frequency=199, call_graph=call_graph)
-        self.events: list[Event] = []
 
     @property
     def samples(self) -> list[StackSample]:
         return [s for e in self.events if isinstance(e, SampleBatch) for s in e.samples]
-
-    @property
-    def statuses(self) -> list[CollectorStatus]:
-        return [e for e in self.events if isinstance(e, CollectorStatus)]
-
-    def symbols(self, sample: StackSample) -> list[str]:
-        return [self.table.frame(f).symbol for f in self.table.frames(sample.stack)]
 
     async def more(self, count: int, wanted: Callable[[StackSample], bool]) -> list[StackSample]:
         """Wait for so many new samples of a kind."""
@@ -75,27 +71,15 @@ class Live:
 
 @asynccontextmanager
 async def live(pids: list[int], call_graph: str = "auto") -> AsyncIterator[Live]:
-    running = Live(pids, call_graph)
-    task = asyncio.create_task(running.record.run(running.events.append))
-    try:
-        await until(lambda: running.record.attached.is_set() or bool(running.statuses))
-        yield running
-    finally:
-        children = running.record.child_pids
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        assert not [pid for pid in children if psutil.pid_exists(pid)]
+    run = Live(pids, call_graph)
+    async with running(run.record, run.events.append):
+        await until(lambda: run.record.attached.is_set() or bool(run.statuses))
+        yield run
 
 
 @pytest.fixture(scope="module")
 def spin_program(tmp_path_factory: pytest.TempPathFactory) -> str:
-    if shutil.which("gcc") is None:
-        pytest.skip("needs gcc")
-    program = tmp_path_factory.mktemp("spin") / "spin"
-    # Without optimisation the leaf has a frame of its own too, so the chain misses nobody.
-    flags = ["-O0", "-fno-omit-frame-pointer"]
-    subprocess.run(["gcc", *flags, FIXTURES / "spin.c", "-o", program], check=True)
-    return str(program)
+    return str(compiled(tmp_path_factory.mktemp("spin"), "spin.c"))
 
 
 async def test_shares_of_a_program_whose_truth_is_known(spin_program: str) -> None:
@@ -121,15 +105,13 @@ async def test_shares_of_a_program_whose_truth_is_known(spin_program: str) -> No
 async def test_python_functions_by_name_after_late_calls_and_a_restart() -> None:
     family = [sys.executable, str(FIXTURES / "python_family.py")]
     with processes(family) as (parent,):
-        assert parent.stdout is not None and parent.stdin is not None
-        parent.stdout.readline()
+        answer(parent)
         dumps = []
         async with live([parent.pid], "dwarf") as run:
             pids = []
-            for order in (b"start\n", b"kill\nstart\n"):
-                parent.stdin.write(order)
-                parent.stdin.flush()
-                pids.append(int(parent.stdout.readline()))
+            for words in (b"start", b"kill\nstart"):
+                order(parent, words)
+                pids.append(int(answer(parent)))
                 dumps.append(Path(f"/tmp/jit-{pids[-1]}.dump"))
                 pid = pids[-1]
                 # Until a function's name has been flushed and read its stacks are cut off.
@@ -140,8 +122,7 @@ async def test_python_functions_by_name_after_late_calls_and_a_restart() -> None
                 found = {name for s in whole for name in run.symbols(s)}
                 assert {"hot_outer", "hot_inner", "called_late", "_start"} <= found
             assert pids[0] != pids[1]
-            parent.stdin.write(b"quit\n")
-            parent.stdin.flush()
+            order(parent, b"quit")
             await until(lambda: bool(run.statuses) and "exited" in run.statuses[-1].reason)
         for dump in dumps:
             dump.unlink()
@@ -186,18 +167,15 @@ async def test_perf_that_dies_is_started_again_and_the_gap_is_marked(spin_progra
 async def test_perf_started_again_sees_the_children_of_before() -> None:
     family = [sys.executable, str(FIXTURES / "python_family.py")]
     with processes(family) as (parent,):
-        assert parent.stdout is not None and parent.stdin is not None
-        parent.stdout.readline()
+        answer(parent)
         async with live([parent.pid], "dwarf") as run:
-            parent.stdin.write(b"start\n")
-            parent.stdin.flush()
-            child = int(parent.stdout.readline())
+            order(parent, b"start")
+            child = int(answer(parent))
             await run.more(20, lambda s: s.pid == child)
             os.kill(run.record.child_pids[0], signal.SIGKILL)
             await until(lambda: any(isinstance(e, Marker) for e in run.events))
             await run.more(1, lambda s: s.pid == child and "hot_inner" in run.symbols(s))
-            parent.stdin.write(b"quit\n")
-            parent.stdin.flush()
+            order(parent, b"quit")
             await until(lambda: "exited" in run.statuses[-1].reason)
         remove_dump(child)
 
@@ -238,8 +216,7 @@ async def test_perf_dies_with_a_kvtop_that_was_killed(spin_program: str) -> None
     with processes([spin_program]) as (program,):
         command = [sys.executable, "-c", code, str(program.pid)]
         with processes(command) as (killed,):
-            assert killed.stdout is not None
-            children = [int(word) for word in killed.stdout.readline().split()]
+            children = [int(word) for word in answer(killed).split()]
             assert len(children) == 2
             killed.send_signal(signal.SIGKILL)
             await until(lambda: not any(_runs(pid) for pid in children))
@@ -297,7 +274,7 @@ async def test_threads_that_come_and_go_have_whole_stacks_and_names() -> None:
     )
     with processes([sys.executable, "-X", "perf_jit", "-c", code]) as (program,):
         # perf misses what a program maps while it attaches: the dump must be there before.
-        assert program.stdout is not None and program.stdout.readline()
+        assert answer(program)
         async with live([program.pid], "dwarf") as run:
             await run.more(20, lambda s: True)
             samples = await run.more(500, lambda s: s.tid != s.pid)
@@ -329,10 +306,8 @@ async def test_a_lonely_sample_does_not_wait_for_the_next() -> None:
     """What perf script holds back, to sort and in its buffer, is pushed out when it is quiet."""
     code = "input()\nfor _ in range(20_000_000): pass\ninput()"
     with processes([sys.executable, "-c", code]) as (program,):
-        assert program.stdin is not None
         async with live([program.pid], "fp") as run:
-            program.stdin.write(b"\n")
-            program.stdin.flush()
+            order(program, b"")
             await until(lambda: run.record.forwarded > 0 and idle(program.pid))
             await until(lambda: len(run.samples) == run.record.forwarded)
 
