@@ -22,12 +22,16 @@ _CAP_IPC_LOCK = 14
 
 def buffer_options() -> list[str]:
     """The ``perf record`` option for larger buffers; none where the default has to do."""
-    if _may_lock_all():
-        size = WANTED
-    else:
-        soft, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
-        size = largest_buffer(soft, os.cpu_count() or 1, resource.getpagesize())
+    size = buffer_size()
     return ["-m", f"{size >> 10}K"] if size > _DEFAULT else []
+
+
+def buffer_size() -> int:
+    """Bytes per CPU that perf gets from this user: what is locked at most, or the default."""
+    if _may_lock_all():
+        return WANTED
+    soft, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    return max(_DEFAULT, largest_buffer(soft, os.cpu_count() or 1, resource.getpagesize()))
 
 
 def largest_buffer(limit: int, cpus: int, page: int) -> int:
