@@ -6,6 +6,8 @@
   const ROW = 18, PAD = 12, CHAR = 7.23, MIN_WIDTH = 0.4, BUTTON = 24;
   const KEYS = "keys: / search  ·  arrows, enter, esc: walk, zoom, back  ·  0 reset  ·  c copy name  ·  "
     + "i invert  ·  r callers  ·  t theme";
+  const DIFF_KEYS = "  ·  w widths of before or after  ·  p shares or rates";
+  const VIEWS = ["icicle", "callers", "glue", "old", "rates"];
   const KINDS = ["Python", "native", "kernel", "interpreter glue", "unknown", ""];
   const GLUE = 3, GROUP = 5;
   const svg = document.documentElement.localName === "svg"
@@ -14,9 +16,11 @@
   const profile = JSON.parse(svg.querySelector("metadata").textContent);
   const meta = profile.meta;
   const view = profile.view ?? {};
+  const diff = profile.diff ?? null;
+  const opened = { icicle: !!view.inverted, callers: !!view.callers, glue: !!view.glue,
+    old: false, rates: !!diff?.rates };
   const state = {
-    icicle: !!view.inverted, callers: !!view.callers, glue: !!view.glue, theme: "",
-    zoom: 0, selected: -1, pattern: "", hover: -1,
+    ...opened, theme: "", zoom: 0, selected: -1, pattern: "", hover: -1,
   };
 
   // ---- the profile ----
@@ -25,12 +29,12 @@
   let tree = [];
   let search = { hits: null, weight: 0, bad: false };
 
-  function readStacks({ depth, frame, self }) {
+  function readStacks({ depth, frame, self, before = [] }) {
     const found = [], path = [];
     for (let i = 0; i < depth.length; i++) {
       path.length = depth[i];
       if (depth[i]) path[depth[i] - 1] = frame[i];
-      if (self[i]) found.push([path.slice(), self[i]]);
+      if (self[i] || before[i]) found.push([path.slice(), self[i], before[i] ?? 0]);
     }
     return found;
   }
@@ -38,9 +42,9 @@
   // Frames are numbered in name order, so sorting siblings by number sorts them by name.
   function buildTree() {
     const root = { frame: profile.frames.length - 1, parent: null, depth: 0, self: 0, total: 0,
-      below: null, children: [] };
+      selfWas: 0, was: 0, below: null, children: [] };
     const nodes = [root];
-    for (const [stack, weight] of stacks) {
+    for (const [stack, weight, before] of stacks) {
       let path = state.glue ? stack : stack.filter((f) => profile.frames[f][2] !== GLUE);
       if (state.callers) {
         // What stacks are grouped by stays at the root.
@@ -50,19 +54,22 @@
       }
       let node = root;
       node.total += weight;
+      node.was += before;
       for (const f of path) {
         node.below ??= new Map();
         let child = node.below.get(f);
         if (!child) {
           child = { frame: f, parent: node, depth: node.depth + 1, self: 0, total: 0,
-            below: null, children: [] };
+            selfWas: 0, was: 0, below: null, children: [] };
           node.below.set(f, child);
           nodes.push(child);
         }
         node = child;
         node.total += weight;
+        node.was += before;
       }
       node.self += weight;
+      node.selfWas += before;
     }
     nodes.forEach((node, id) => {
       node.id = id;
@@ -71,6 +78,9 @@
     });
     return nodes;
   }
+
+  // What boxes are as wide as: in a diff the weights after, or those before.
+  const size = (node) => (state.old ? node.was : node.total);
 
   function pathOf(node) {
     const path = [];
@@ -107,7 +117,7 @@
       const hit = match[node.frame];
       if (hit) {
         search.hits[node.id] = 1;
-        if (!within) search.weight += node.total;
+        if (!within) search.weight += size(node);
       }
       inside[node.id] = within || hit ? 1 : 0;
     }
@@ -118,6 +128,44 @@
   const percent = (part, all) => (all ? (100 * part / all).toFixed(2) : "0.00") + " %";
   const weight = (n) =>
     `${number(n)} ${n === 1 && meta.unit === "samples" ? "sample" : meta.unit}`;
+
+  // ---- what changed (kvtop/profile/diff.py has the same in Python) ----
+  function change(before, after) {
+    const { was, total } = tree[0];
+    const [oneSize, twoSize] = state.rates ? diff.seconds : [was, total];
+    const one = oneSize ? before / oneSize : 0, two = twoSize ? after / twoSize : 0;
+    let z = 0;
+    if (oneSize && twoSize) {
+      const pooled = (before + after) / (oneSize + twoSize);
+      const variance = pooled * (state.rates ? 1 : 1 - pooled) * (1 / oneSize + 1 / twoSize);
+      if (variance > 0) z = (two - one) / Math.sqrt(variance);
+    }
+    return { before, after, one, two, z };
+  }
+
+  const isChange = ({ one, two, z }) => (diff.band ? Math.abs(z) > diff.band : one !== two);
+
+  function stepClass(node) {
+    const c = change(node.was, node.total);
+    if (!isChange(c)) return "same";
+    const small = Math.min(c.one, c.two), great = Math.max(c.one, c.two);
+    const ratio = small > 0 ? great / small : 2;
+    return (c.two > c.one ? "more" : "less") + (ratio >= 2 ? 3 : ratio >= 1.25 ? 2 : 1);
+  }
+
+  function changeText(before, after) {
+    const c = change(before, after);
+    const rate = (r) => (state.rates ? r.toPrecision(3) + " /s" : (100 * r).toFixed(2) + " %");
+    const delta = c.two - c.one;
+    const size = state.rates ? Math.abs(delta).toPrecision(3) + " /s"
+      : (100 * Math.abs(delta)).toFixed(2) + " points";
+    const parts = [`${rate(c.one)} → ${rate(c.two)}`, (delta < 0 ? "−" : "+") + size];
+    if (c.one > 0) parts.push("×" + (c.two / c.one).toPrecision(3));
+    else if (c.two > 0) parts.push("new");
+    if (diff.band)
+      parts.push(isChange(c) ? `z ${c.z < 0 ? "−" : "+"}${Math.abs(c.z).toFixed(1)}` : "may be noise");
+    return [parts.join(" · "), `${number(before)} → ${weight(after)}`];
+  }
 
   function place(f) {
     const [, object, , file, line] = profile.frames[f];
@@ -190,6 +238,14 @@
     buttons.push(button("glue", "glue", "show the interpreter's own frames (g)",
       () => toggle("glue")));
   }
+  if (diff) {
+    buttons.push(button("old", "before", "boxes as wide as they were before (w)",
+      () => toggle("old")));
+    if (diff.seconds) {
+      buttons.push(button("rates", "per s", "weights a second instead of shares (p)",
+        () => toggle("rates")));
+    }
+  }
   buttons.push(button("theme", "light", "light or dark page (t)", switchTheme));
 
   function button(id, label, hint, act) {
@@ -217,13 +273,13 @@
     const span = width - 2 * PAD;
     const rows = pathOf(zoomed).map((node) => [[node, 0, span]]);
     let level = rows[rows.length - 1];
-    const scale = zoomed.total ? span / zoomed.total : 0;
+    const scale = size(zoomed) ? span / size(zoomed) : 0;
     while (level.length) {
       const next = [];
       for (const [node, left] of level) {
         let x = left;
         for (const child of node.children) {
-          const end = x + child.total * scale;
+          const end = x + size(child) * scale;
           if (end - x >= MIN_WIDTH) next.push([child, x, end]);
           x = end;
         }
@@ -273,7 +329,7 @@
       x += wide + 6;
     }
     for (const [id, on] of [["invert", state.icicle], ["callers", state.callers],
-      ["glue", state.glue]]) {
+      ["glue", state.glue], ["old", state.old], ["rates", state.rates]]) {
       const group = tools.querySelector("#" + id);
       if (!group) continue;
       group.classList.toggle("on", on);
@@ -293,7 +349,7 @@
       for (const [node, x0, x1] of row) {
         const [symbol, object, kind, file, , shade] = profile.frames[node.frame];
         const wide = Math.max(x1 - x0 - (x1 - x0 > 3 ? 0.8 : 0), 0.3);
-        const classes = ["box", "k" + kind + "s" + shade];
+        const classes = ["box", diff ? stepClass(node) : "k" + kind + "s" + shade];
         if (at < faded) classes.push("above");
         if (node.id === state.selected) classes.push("selected");
         if (search.hits) classes.push(search.hits[node.id] ? "hit" : "miss");
@@ -313,7 +369,7 @@
     });
     graph.replaceChildren(fresh);
     matched.textContent = search.bad ? "not a regular expression"
-      : search.hits ? `matched ${percent(search.weight, tree[0].total)}` : "";
+      : search.hits ? `matched ${percent(search.weight, size(tree[0]))}` : "";
     matched.classList.toggle("bad", search.bad);
     input.classList.toggle("bad", search.bad);
   }
@@ -321,16 +377,22 @@
   function drawFoot(y) {
     foot.replaceChildren();
     const kinds = [...new Set(profile.frames.map((f) => f[2]))].filter((k) => KINDS[k]).sort();
-    let x = PAD;
-    for (const kind of kinds) {
-      if (kind === GLUE && !state.glue) continue;
-      make("rect", { class: `k${kind}s3`, x, y: y + 2, width: 11, height: 11, rx: 2 }, foot);
-      make("text", { x: x + 16, y: y + 12, class: "note" }, foot, KINDS[kind]);
-      x += 16 + KINDS[kind].length * 6.65 + 18;
+    const colours = diff ? diff.legend
+      : kinds.filter((k) => k !== GLUE || state.glue).map((k) => [`k${k}s3`, KINDS[k]]);
+    let x = PAD, row = y;
+    for (const [fill, words] of colours) {
+      const wide = 16 + words.length * 6.65 + 18;
+      if (x > PAD && x + wide > width) {
+        x = PAD;
+        row += 17;
+      }
+      make("rect", { class: fill, x, y: row + 2, width: 11, height: 11, rx: 2 }, foot);
+      make("text", { x: x + 16, y: row + 12, class: "note" }, foot, words);
+      x += wide;
     }
-    let line = y + 32;
+    let line = row + 32;
     const letters = Math.max(20, Math.floor((width - 2 * PAD) / 6.65));
-    for (const text of [...profile.notes, KEYS]) {
+    for (const text of [...profile.notes, KEYS + (diff ? DIFF_KEYS : "")]) {
       let rest = text;
       while (rest) {
         let cut = letters;
@@ -356,6 +418,13 @@
     const zoomed = tree[state.zoom];
     const all = tree[0].total;
     const name = profile.frames[node.frame][0];
+    if (diff) {
+      const [now, counts] = changeText(node.was, node.total);
+      const [own, ownCounts] = changeText(node.selfWas, node.self);
+      const self = node.self || node.selfWas ? [`self ${own}`, `self ${ownCounts}`] : ["self 0"];
+      return [name, now, counts, ...self,
+        [KINDS[profile.frames[node.frame][2]], place(node.frame)].filter(Boolean).join(" · ")];
+    }
     const total = [weight(node.total), `${percent(node.total, all)} of all`];
     if (state.zoom && node.depth > zoomed.depth) {
       const above = shorten(profile.frames[zoomed.frame][0], 32);
@@ -454,10 +523,8 @@
     const parts = new URLSearchParams();
     if (state.zoom) parts.set("zoom", state.zoom);
     if (state.pattern) parts.set("search", state.pattern);
-    const turned = ["icicle", "callers", "glue"].filter((what) => state[what]).join(",");
-    const opened = [view.inverted && "icicle", view.callers && "callers", view.glue && "glue"]
-      .filter(Boolean).join(",");
-    if (turned !== opened) parts.set("view", turned || "plain");
+    const turned = VIEWS.filter((what) => state[what]).join(",");
+    if (VIEWS.some((what) => state[what] !== opened[what])) parts.set("view", turned || "plain");
     if (state.theme) parts.set("theme", state.theme);
     return parts.toString();
   }
@@ -474,9 +541,9 @@
   function restore() {
     const parts = new URLSearchParams(whole ? location.hash.slice(1) : "");
     const turned = parts.get("view")?.split(",");
-    state.icicle = turned ? turned.includes("icicle") : !!view.inverted;
-    state.callers = turned ? turned.includes("callers") : !!view.callers;
-    state.glue = turned ? turned.includes("glue") : !!view.glue;
+    for (const what of VIEWS) state[what] = turned ? turned.includes(what) : opened[what];
+    if (!diff?.seconds) state.rates = false;
+    if (!diff) state.old = false;
     const theme = parts.get("theme");
     setTheme(theme === "dark" || theme === "light" ? theme : "");
     state.pattern = input.value = parts.get("search") ?? "";
@@ -492,13 +559,13 @@
   function toggle(what) {
     const frames = pathOf(tree[state.zoom]).slice(1).map((n) => n.frame);
     state[what] = !state[what];
-    if (what !== "icicle") {
+    if (what === "callers" || what === "glue") {
       tree = buildTree();
       // Callers turn every path round: what was zoomed has no counterpart there.
       state.zoom = what === "callers" ? 0 : find(frames).id;
       state.selected = -1;
-      runSearch();
     }
+    runSearch();
     draw();
     reveal(tree[state.zoom]);
     remember(false);
@@ -525,7 +592,7 @@
     const up = state.icicle ? "ArrowDown" : "ArrowUp";
     const visible = (n) => boxes.has(n.id);
     if (key === up) {
-      select(node.children.filter(visible).sort((a, b) => b.total - a.total)[0]);
+      select(node.children.filter(visible).sort((a, b) => size(b) - size(a))[0]);
     } else if (key === "ArrowUp" || key === "ArrowDown") {
       select(node.parent);
     } else if (node.parent) {
@@ -582,6 +649,8 @@
       i: () => toggle("icicle"),
       r: () => toggle("callers"),
       g: () => hasGlue && toggle("glue"),
+      w: () => diff && toggle("old"),
+      p: () => diff?.seconds && toggle("rates"),
       c: copyName,
       Enter: () => state.selected >= 0 && zoomTo(tree[state.selected]),
       Escape: () => {

@@ -71,14 +71,14 @@ def write_svg_groups(
     groups: Groups, table: StackTable, meta: SvgMeta, view: SvgView = PLAIN
 ) -> str:
     """As `write_svg`, with each fold under a box that has the group's name."""
-    safe = SvgMeta(*(safe_text(str(getattr(meta, f.name)), 400) for f in fields(SvgMeta)))
-    whole = _safe(preorder(groups, table))
-    notes = _notes(safe, whole.total[0])
+    safe = safe_meta(meta)
+    whole = safe_frames(preorder(groups, table))
+    notes = notes_of(safe, weight_text(whole.total[0], safe.unit))
     width = view.width or WIDTH
     least = narrowest(whole.total[0], width)
     drawn = whole
     if view.callers:
-        drawn = _safe(preorder(groups, table, not view.glue, reverse=True))
+        drawn = safe_frames(preorder(groups, table, not view.glue, reverse=True))
     fold_glue = table.glue and not view.glue and not view.callers
     page = Page(
         drawn.frames,
@@ -90,6 +90,11 @@ def write_svg_groups(
         width=width,
         inverted=view.inverted,
     )
+    return document(page, profile_json(whole, safe, notes, view))
+
+
+def document(page: Page, profile: Mapping[str, object]) -> str:
+    """The whole file: what viewers without scripts show, the profile, and the script."""
     size = f"{page.width} {page.height}"
     return "".join(
         (
@@ -98,7 +103,7 @@ def write_svg_groups(
             f'width="{page.width}" height="{page.height}" viewBox="0 0 {size}">\n',
             f"<style>\n{_resource('flamegraph.css')}{stylesheet()}</style>\n",
             _OPEN,
-            _embed(whole, safe, notes, view),
+            _embed(profile),
             _CLOSE,
             "\n",
             *static_parts(page),
@@ -157,7 +162,12 @@ def _paths(
             yield spine, weight
 
 
-def _safe(profile: Preorder) -> Preorder:
+def safe_meta(meta: SvgMeta) -> SvgMeta:
+    """The same in printable texts."""
+    return SvgMeta(*(safe_text(str(getattr(meta, f.name)), 400) for f in fields(SvgMeta)))
+
+
+def safe_frames(profile: Preorder) -> Preorder:
     """The profile with printable names, whoever made its frames."""
     return replace(profile, frames=[_safe_frame(frame) for frame in profile.frames])
 
@@ -170,8 +180,11 @@ def _safe_frame(frame: Frame) -> Frame:
     return Frame(symbol, source, frame.kind, file, frame.line)
 
 
-def _embed(profile: Preorder, meta: SvgMeta, notes: list[str], view: SvgView) -> str:
-    data = {
+def profile_json(
+    profile: Preorder, meta: SvgMeta, notes: list[str], view: SvgView
+) -> dict[str, object]:
+    """What the script in the page draws, and `read_svg` reads again."""
+    return {
         "version": FORMAT,
         "meta": asdict(meta),
         "notes": notes,
@@ -183,14 +196,17 @@ def _embed(profile: Preorder, meta: SvgMeta, notes: list[str], view: SvgView) ->
         "frame": profile.frame,
         "self": profile.self_weight,
     }
+
+
+def _embed(data: Mapping[str, object]) -> str:
     text = json.dumps(data, separators=(",", ":"))
     # Escaped inside JSON, so that neither an XML nor an HTML parser can end the element early.
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
-def _notes(meta: SvgMeta, weight: int) -> list[str]:
+def notes_of(meta: SvgMeta, weight: str) -> list[str]:
     """Lines of the footer: what was measured, then where."""
-    measured = [weight_text(weight, meta.unit), meta.event, meta.frequency, meta.window]
+    measured = [weight, meta.event, meta.frequency, meta.window]
     where = [
         f"host {meta.host}" if meta.host else "",
         f"Linux {meta.kernel}" if meta.kernel else "",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -35,7 +35,11 @@ def foot_height(notes: list[str]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What is drawn, and what stands around it; ``width`` in px."""
+    """What is drawn, and what stands around it; ``width`` in px.
+
+    ``paint`` has the class and the figures of every box, where they are not those of its frame and
+    weight; ``legend`` has (class, words) instead of the kinds of code.
+    """
 
     frames: list[Frame]
     boxes: list[Box]
@@ -45,6 +49,8 @@ class Page:
     notes: list[str]
     width: int = WIDTH
     inverted: bool = False
+    paint: Sequence[tuple[str, str]] | None = None
+    legend: Sequence[tuple[str, str]] | None = None
 
     @property
     def rows(self) -> int:
@@ -81,7 +87,7 @@ def static_parts(page: Page) -> Iterator[str]:
     if page.total:
         yield from _boxes(page)
     y = page.foot
-    yield from _legend(page.frames, y)
+    yield from _legend(_kinds(page.frames) if page.legend is None else page.legend, y)
     longest = int((page.width - 2 * PAD) / _NOTE_CHARACTER)
     for at, note in enumerate(page.notes):
         text = escape(note[:longest])
@@ -93,11 +99,15 @@ def _boxes(page: Page) -> Iterator[str]:
     scale = (page.width - 2 * PAD) / page.total
     names: dict[int, tuple[str, str]] = {}
     unit, rows = escape(page.unit), page.rows
-    for index, depth, at, weight in page.boxes:
+    for number, (index, depth, at, weight) in enumerate(page.boxes):
         frame = page.frames[index]
         if index not in names:
             names[index] = escape(frame.symbol), fill_class(frame)
         name, fill = names[index]
+        if page.paint is None:
+            figures = f"{weight_text(weight, unit)}, {100 * weight / page.total:.2f} %"
+        else:
+            fill, figures = page.paint[number]
         x = PAD + at * scale
         wide = weight * scale
         y = HEIGHT_OF_HEAD + (depth if page.inverted else rows - 1 - depth) * ROW
@@ -107,8 +117,7 @@ def _boxes(page: Page) -> Iterator[str]:
             label = f'<text x="{x + 4:.1f}" y="{y + 12.5}">{escape(short)}</text>'
         gap = 0.8 if wide > 3 else 0.0
         yield (
-            f'<g class="box {fill}"><title>{name} ({weight_text(weight, unit)}, '
-            f'{100 * weight / page.total:.2f} %)</title><rect x="{x:.2f}" y="{y}" '
+            f'<g class="box {fill}"><title>{name} ({figures})</title><rect x="{x:.2f}" y="{y}" '
             f'width="{wide - gap:.2f}" height="{ROW - 1}"{ROUND if wide > 6 else ""}/>'
             f"{label}</g>\n"
         )
@@ -117,13 +126,16 @@ def _boxes(page: Page) -> Iterator[str]:
 ROUND = ' rx="2"'
 
 
-def _legend(frames: list[Frame], y: int) -> Iterator[str]:
-    kinds = {f.kind for f in frames}
+def _kinds(frames: list[Frame]) -> list[tuple[str, str]]:
+    there = {f.kind for f in frames}
+    return [(f"k{kind:d}s3", name) for kind, name in KIND_NAMES.items() if kind in there]
+
+
+def _legend(entries: Sequence[tuple[str, str]], y: int) -> Iterator[str]:
     x = float(PAD)
-    for kind, name in KIND_NAMES.items():
-        if kind in kinds:
-            yield (
-                f'<rect class="k{kind:d}s3" x="{x:.1f}" y="{y + 2}" width="11" height="11" rx="2"/>'
-                f'<text class="note" x="{x + 16:.1f}" y="{y + 12}">{name}</text>\n'
-            )
-            x += 34 + len(name) * _NOTE_CHARACTER
+    for fill, name in entries:
+        yield (
+            f'<rect class="{fill}" x="{x:.1f}" y="{y + 2}" width="11" height="11" rx="2"/>'
+            f'<text class="note" x="{x + 16:.1f}" y="{y + 12}">{escape(name)}</text>\n'
+        )
+        x += 34 + len(name) * _NOTE_CHARACTER

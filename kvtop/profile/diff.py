@@ -20,6 +20,11 @@ from kvtop.profile.tree import CallTree
 
 Z_95 = 1.96
 Z_99 = 2.576
+BAND = Z_99
+"""Standard errors outside of which a change is called significant: one box in a hundred by chance.
+
+The table and the graph show hundreds of functions at once, so one in twenty would be too many.
+"""
 Counts = Mapping[int, int]
 Normalise = Literal["share", "time"]
 """``share``: each side as a part of its own whole ("which part of the CPU time").
@@ -75,7 +80,21 @@ class SymbolChange:
 
 def change(before: int, after: int, one: Side, two: Side, normalise: Normalise = "share") -> Change:
     """Compare ``before`` samples of side ``one`` with ``after`` samples of side ``two``."""
-    return _Scale(one, two, normalise).change(before, after)
+    return Scale(one, two, normalise).change(before, after)
+
+
+def strength(change: Change, band: float = BAND) -> int:
+    """How a box is coloured: 0 where it may be noise, else 1 to 3, below 0 where it shrank.
+
+    2 from a quarter more (or a fifth less) on, 3 from twice (or half) on. Without a ``band``
+    (0: the weights are no counts) every change is coloured.
+    """
+    if not (change.significant(band) if band else change.delta):
+        return 0
+    small, great = sorted((change.before_rate, change.after_rate))
+    ratio = great / small if small > 0 else 2.0
+    step = 3 if ratio >= 2 else 2 if ratio >= 1.25 else 1
+    return step if change.delta > 0 else -step
 
 
 def diff_symbols(
@@ -89,7 +108,7 @@ def diff_symbols(
 
     With ``fold_glue`` the interpreter's calling machinery counts for its caller.
     """
-    scale = _Scale(one, two, normalise)
+    scale = Scale(one, two, normalise)
     before = {h.frame_id: h for h in hotspots(table, one.counts, fold_glue)}
     after = {h.frame_id: h for h in hotspots(table, two.counts, fold_glue)}
     rows = []
@@ -121,7 +140,7 @@ class DiffTree:
     def update(self, one: Side, two: Side, normalise: Normalise = "share") -> None:
         """Compare other sides; paths that stay keep their node ids until the tree's epoch moves."""
         tree = self.after
-        self._scale = _Scale(one, two, normalise)
+        self._scale = Scale(one, two, normalise)
         # With every path of either side there from the first, nodes keep their ids below.
         tree.update({**one.counts, **two.counts})
         tree.open()
@@ -139,7 +158,9 @@ class DiffTree:
         return self._scale.change(self._before_own[node], self.after.self_weight(node))
 
 
-class _Scale:
+class Scale:
+    """Changes between two sides; ValueError where rates are wanted and a side has no seconds."""
+
     def __init__(self, one: Side, two: Side, normalise: Normalise) -> None:
         self._weights = one.weight, two.weight
         self._share = normalise == "share"
@@ -148,6 +169,7 @@ class _Scale:
             raise ValueError("a comparison by time needs the seconds of both sides")
 
     def change(self, before: int, after: int) -> Change:
+        """Compare weights of the first side with weights of the second."""
         if self._share:
             one, two = self._weights
             left = before / one if one else 0.0

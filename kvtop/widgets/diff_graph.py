@@ -8,7 +8,7 @@ from rich.style import Style
 from textual.color import Color
 from textual.strip import Strip
 
-from kvtop.profile.diff import Z_99, Change, DiffTree, Normalise, Side
+from kvtop.profile.diff import BAND, Change, DiffTree, Normalise, Side, strength
 from kvtop.profile.stacks import StackTable
 from kvtop.profile.tree import CallTree, TreeOptions
 from kvtop.widgets.figures import digits3, percent
@@ -19,11 +19,6 @@ from kvtop.widgets.flamegraph import Flamegraph
 from kvtop.widgets.line import Piece, width_of
 from kvtop.widgets.samples import View
 
-BAND = Z_99
-"""Standard errors outside of which a change is called significant: one box in a hundred by chance.
-
-The table and the graph show hundreds of functions at once, so one in twenty would be too many.
-"""
 EMPTY = Side({}, 1.0)
 
 
@@ -38,19 +33,6 @@ def delta_text(change: Change, normalise: Normalise) -> str:
     size = percent(abs(delta)) if normalise == "share" else digits3(abs(delta))
     sign = "" if float(size) == 0 else "+" if delta > 0 else "−"
     return f"{sign}{size}{'' if normalise == 'share' else '/s'}"
-
-
-def strength(change: Change) -> int:
-    """How a box is coloured: 0 where it may be noise, else 1 to 3, below 0 where it shrank.
-
-    2 from a quarter more (or a fifth less) on, 3 from twice (or half) on.
-    """
-    if not change.significant(BAND):
-        return 0
-    small, great = sorted((change.before_rate, change.after_rate))
-    ratio = great / small if small > 0 else 2.0
-    step = 3 if ratio >= 2 else 2 if ratio >= 1.25 else 1
-    return step if change.delta > 0 else -step
 
 
 class DiffState(FlameState):

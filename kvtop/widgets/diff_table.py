@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from kvtop.profile.diff import Change, Normalise, SymbolChange
+from kvtop.profile.diff import BAND, Change, Normalise, SymbolChange
 from kvtop.store import Store
-from kvtop.widgets.diff_graph import BAND, delta_text, rate_text
+from kvtop.widgets.diff_graph import delta_text, rate_text
 from kvtop.widgets.hot_symbols import KINDS, object_name
 from kvtop.widgets.table import Cell, Column, LiveTable, Row
 

@@ -10,12 +10,12 @@ from textual.app import App
 from textual.pilot import Pilot
 
 from kvtop.events import NodeState, NodeStatus, Role
-from kvtop.profile.diff import Change, Side
+from kvtop.profile.diff import Change, Side, strength
 from kvtop.profile.ring import Filter
 from kvtop.profile.scope import Scope, TimeRange
 from kvtop.store import Store
 from kvtop.widgets.compare import Baseline, Pair, Part, covered, named_side, pairs
-from kvtop.widgets.diff_graph import delta_text, rate_text, strength
+from kvtop.widgets.diff_graph import delta_text, rate_text
 from kvtop.widgets.diff_screen import DiffScreen
 from tests.widgets import golden
 from tests.widgets.made_up import START, change, fill, make_store, play
