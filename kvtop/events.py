@@ -221,6 +221,8 @@ class NodeStatus:
     """Cumulative number of fdatasync calls."""
     keys: int | None = None
     error: str = ""
+    db_size: int | None = None
+    """Bytes of the state machine's file, of stores that keep one (etcd)."""
 
 
 @dataclass(frozen=True, slots=True)

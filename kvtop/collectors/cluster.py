@@ -56,7 +56,7 @@ class ClusterCollector:
         while True:
             self._changed.clear()
             nodes = sorted(self._nodes.values(), key=lambda node: node.name)
-            statuses = with_lag(await asyncio.gather(*map(_ask, nodes)))
+            statuses = with_lag(await asyncio.gather(*map(self._look_at, nodes)))
             for status in statuses:
                 # The supervisor may have said something newer while the node was being asked.
                 if self._nodes[status.name] in nodes:
@@ -66,6 +66,25 @@ class ClusterCollector:
                 await asyncio.wait_for(self._changed.wait(), self.interval)
             except TimeoutError:
                 continue
+
+    async def ask(
+        self, name: str, pid: int | None, host: str, port: int, patience: float
+    ) -> NodeStatus:
+        """What a node says of itself, lag not yet known. Raises StatusError."""
+        return from_report(name, await fetch_status(host, port, patience))
+
+    async def _look_at(self, node: _Node) -> NodeStatus:
+        now = time.monotonic()
+        if node.state in (NodeState.DOWN, NodeState.PAUSED):
+            return NodeStatus(now, node.name, node.pid, node.state)
+        try:
+            return await self.ask(node.name, node.pid, node.host, node.port, _PATIENCE)
+        except StatusError as error:
+            if node.state is NodeState.STARTING:
+                return NodeStatus(now, node.name, node.pid, node.state)
+            return NodeStatus(
+                time.monotonic(), node.name, node.pid, node.state, error=safe_text(str(error), 200)
+            )
 
     def _judge(self, statuses: list[NodeStatus], emit: Emit) -> None:
         silent = [s for s in statuses if s.error]
@@ -78,21 +97,6 @@ class ClusterCollector:
         if statuses and verdict != self._status:
             self._status = verdict
             emit(CollectorStatus(time.monotonic(), self.name, *verdict))
-
-
-async def _ask(node: _Node) -> NodeStatus:
-    now = time.monotonic()
-    if node.state in (NodeState.DOWN, NodeState.PAUSED):
-        return NodeStatus(now, node.name, node.pid, node.state)
-    try:
-        report = await fetch_status(node.host, node.port, _PATIENCE)
-    except StatusError as error:
-        if node.state is NodeState.STARTING:
-            return NodeStatus(now, node.name, node.pid, node.state)
-        return NodeStatus(
-            time.monotonic(), node.name, node.pid, node.state, error=safe_text(str(error), 200)
-        )
-    return from_report(node.name, report)
 
 
 def from_report(name: str, report: NodeReport) -> NodeStatus:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from kvtop.events import NodeState, NodeStatus, ProcessUsage, Role
@@ -51,6 +52,8 @@ class ClusterPane(LiveTable[NodeStatus]):
         Column("fsync", "fsync p99", 9, 4),
         Column("keys", "keys", 7, 9),
     )
+    DB_SIZE: ClassVar[Column] = Column("db", "db size", 7, 7)
+    """Only of nodes that have such a file."""
 
     def __init__(self, store: Store, *, id: str | None = None) -> None:
         super().__init__(store, id=id)
@@ -61,6 +64,11 @@ class ClusterPane(LiveTable[NodeStatus]):
     def selected_node(self) -> str | None:
         """Name of the node under the cursor, None where no node is known."""
         return self.selected if isinstance(self.selected, str) else None
+
+    def columns(self) -> Sequence[Column]:
+        """Those of every store, and the one that only some have."""
+        known = any(node.db_size is not None for node in self.store.cluster.nodes.values())
+        return (*self.COLUMNS, self.DB_SIZE) if known else self.COLUMNS
 
     def data_revision(self) -> object:
         return self.store.cluster.revision
@@ -108,6 +116,7 @@ class ClusterPane(LiveTable[NodeStatus]):
             "rss": usage.rss if usage is not None else None,
             "fsync": item.fdatasync_p99,
             "keys": item.keys,
+            "db": item.db_size,
         }
         return values[key]
 
@@ -129,4 +138,5 @@ class ClusterPane(LiveTable[NodeStatus]):
             "rss": Cell(size(usage.rss if usage is not None else None), style),
             "fsync": Cell(duration(item.fdatasync_p99), style),
             "keys": Cell(whole(item.keys), style),
+            "db": Cell(size(item.db_size), style),
         }

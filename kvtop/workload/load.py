@@ -8,8 +8,9 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Protocol
 
-from kvtop.workload.clerk import Clerk, ClerkError, Cluster
+from kvtop.workload.clerk import ClerkError
 from kvtop.workload.histogram import Histogram
 from kvtop.workload.key_choice import key_chooser
 
@@ -51,6 +52,16 @@ class Counts:
         return self.reads + self.writes
 
 
+class Client(Protocol):
+    """One client of a store, with one operation under way. Its operations raise ClerkError."""
+
+    async def get(self, key: bytes) -> Any:
+        """Read a key."""
+
+    async def put(self, key: bytes, value: bytes) -> Any:
+        """Write a key."""
+
+
 class Load:
     """Runs the clients of a mix until cancelled. ``counts`` is taken and replaced by the owner.
 
@@ -58,10 +69,13 @@ class Load:
     moment it was due, so that a stalled cluster is not flattered by operations that never began.
     """
 
-    def __init__(self, mix: Mix, cluster: Cluster, on_error: Callable[[ClerkError], None]) -> None:
+    def __init__(
+        self, mix: Mix, connect: Callable[[int], Client], on_error: Callable[[ClerkError], None]
+    ) -> None:
+        """``connect`` makes the client with this number, in the loop that runs it."""
         self.mix = mix
         self.counts = Counts()
-        self._cluster = cluster
+        self._connect = connect
         self._on_error = on_error
         self._values = [os.urandom(mix.value_size) for _ in range(_DIFFERENT_VALUES)]
 
@@ -77,7 +91,7 @@ class Load:
                 group.create_task(self._run_client(number))
 
     async def _run_client(self, number: int) -> None:
-        clerk = Clerk(self._cluster, deadline=5.0)
+        client = self._connect(number)
         # Not the loop's time: uvloop's stands still for a millisecond.
         mix, now = self.mix, time.monotonic
         choose = random.Random().random  # randrange costs five times as much
@@ -99,9 +113,9 @@ class Load:
             key = next_key()
             try:
                 if reading:
-                    await clerk.get(key)
+                    await client.get(key)
                 else:
-                    await clerk.put(key, values[int(choose() * _DIFFERENT_VALUES)])
+                    await client.put(key, values[int(choose() * _DIFFERENT_VALUES)])
             except ClerkError as error:
                 self.counts.errors += 1
                 self._on_error(error)

@@ -31,10 +31,7 @@ def make_plan(options: Start, directory: Path, interval: float) -> Plan:
     status_ports = free_ports(options.nodes, taken)
     book = ",".join(f"{node}=127.0.0.1:{port}" for node, port in enumerate(taken))
     cluster = cluster_id(directory)
-    interpreter = [options.python or sys.executable]
-    if options.python_frames == "jit":
-        interpreter += ["-X", "perf_jit"]
-    traced = [*interpreter, "-m", "kvtop.workload.traced"]
+    traced = _traced(options)
     commands = {
         f"node{node}": [
             *(*traced, "kvtop.workload.node", "--id", str(node), "--peers", book),
@@ -44,19 +41,28 @@ def make_plan(options: Start, directory: Path, interval: float) -> Plan:
         for node in range(options.nodes)
     }
     if not options.no_stress:
-        commands |= _clients(options, traced, book, interval)
+        commands |= client_commands(options, book, interval)
     ports = {f"node{node}": (taken[node], status_ports[node]) for node in range(options.nodes)}
     return Plan(ports, commands)
 
 
-def _clients(options: Start, traced: list[str], book: str, interval: float) -> dict[str, list[str]]:
+def _traced(options: Start) -> list[str]:
+    interpreter = [options.python or sys.executable]
+    if options.python_frames == "jit":
+        interpreter += ["-X", "perf_jit"]
+    return [*interpreter, "-m", "kvtop.workload.traced"]
+
+
+def client_commands(options: Start, book: str, interval: float) -> dict[str, list[str]]:
+    """The processes of clients of the cluster whose nodes are ``book`` (ID=HOST:PORT,...)."""
     commands = {}
     processes = options.client_processes or min(2, options.clients)
     for number in range(processes):
         clients = (options.clients + processes - 1 - number) // processes
         share = options.rate * clients / options.clients
         commands[f"client{number}"] = [
-            *(*traced, "kvtop.workload.stress", "--targets", book),
+            *(*_traced(options), "kvtop.workload.stress", "--targets", book),
+            *("--cluster", options.cluster),
             *("--clients", str(clients), "--rate", repr(share)),
             *("--reads", str(options.mix[0]), "--writes", str(options.mix[1])),
             *("--value-size", str(options.value_size), "--keys", str(options.keys)),

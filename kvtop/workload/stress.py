@@ -16,8 +16,9 @@ import time
 
 import uvloop
 
-from kvtop.workload.clerk import ClerkError, Cluster
-from kvtop.workload.load import Load, Mix
+from kvtop.workload.clerk import Clerk, ClerkError, Cluster
+from kvtop.workload.etcd_client import EtcdClient
+from kvtop.workload.load import Client, Load, Mix
 from kvtop.workload.node import parse_peers
 from kvtop.workload.process import die_with_parent
 
@@ -26,6 +27,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Options of the process."""
     parser = argparse.ArgumentParser(prog="kvtop.workload.stress", description=__doc__)
     parser.add_argument("--targets", type=parse_peers, required=True)
+    parser.add_argument("--cluster", choices=("raft", "etcd"), default="raft")
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--reads", type=int, default=50)
     parser.add_argument("--writes", type=int, default=50)
@@ -50,7 +52,14 @@ async def _run(arguments: argparse.Namespace) -> None:
         arguments.rate,
     )
     cluster = Cluster(arguments.targets)
-    load = Load(mix, cluster, _log_error)
+    members = list(arguments.targets.values())
+
+    def connect(number: int) -> Client:
+        if arguments.cluster == "etcd":
+            return EtcdClient(members, number)
+        return Clerk(cluster, deadline=5.0)
+
+    load = Load(mix, connect, _log_error)
     tasks = [
         asyncio.create_task(load.run()),
         asyncio.create_task(_report(load, arguments.interval)),

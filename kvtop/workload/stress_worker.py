@@ -31,7 +31,7 @@ async def _run(task: dict[str, Any]) -> None:
             failures.append(str(error))
             print(f"kvtop: {error}", file=sys.stderr)
 
-    load = Load(Mix(**task["mix"]), cluster, note)
+    load = Load(Mix(**task["mix"]), lambda number: Clerk(cluster, deadline=5.0), note)
     await Clerk(cluster, deadline=10.0).get(b"")  # finds the leader before the clock runs
     print("ready", flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)

@@ -22,6 +22,9 @@ import time
 from pathlib import Path
 
 from kvtop.workload.children import Child, Leftovers, LineReader, remove_perf_files
+from kvtop.workload.etcd_log import read_log_line
+from kvtop.workload.etcd_plan import make_etcd_plan
+from kvtop.workload.etcd_watch import EtcdWatch
 from kvtop.workload.event_writer import EventWriter
 from kvtop.workload.plan import make_plan
 from kvtop.workload.stress_merge import StressMerger
@@ -186,11 +189,21 @@ class Supervisor:
         else:
             directory = Path(options.dir).absolute()
             directory.mkdir(parents=True, exist_ok=True)
-        plan = make_plan(options, directory, INTERVAL)
+        make = make_etcd_plan if options.cluster == "etcd" else make_plan
+        plan = make(options, directory, INTERVAL)
         self._ports, self._commands = plan.ports, plan.commands
         for name in self._ports:
             self._launch(name, "node")
         self._duration = options.duration
+        if options.cluster == "etcd":
+            self._watch_etcd()
+
+    def _watch_etcd(self) -> None:
+        """Members of etcd do not tell their role by themselves, as our nodes do."""
+        watch = EtcdWatch({name: port for name, (port, _) in self._ports.items()})
+        reader = LineReader(watch.descriptor, self._on_watch)
+        self._selector.register(watch.descriptor, selectors.EVENT_READ, reader)
+        watch.start()
 
     def _launch_clients(self) -> None:
         """Once, when the first node listens: before that they would only take its CPU time."""
@@ -242,6 +255,11 @@ class Supervisor:
         except (ValueError, KeyError, TypeError) as error:
             self._emit(Error(time.monotonic(), f"{child.name} wrote a bad line: {error}"))
 
+    def _on_watch(self, line: bytes) -> None:
+        child = self._children.get(json.loads(line)["name"])
+        if child is not None:
+            self._on_output(child, line)
+
     def _client_works(self, name: str) -> None:
         """The duration of the stress counts from the moment all of its processes work."""
         if self._duration is None:
@@ -254,7 +272,10 @@ class Supervisor:
     def _on_log(self, child: Child, line: bytes) -> None:
         text = line.decode("utf-8", "replace").rstrip()
         level, colon, rest = text.partition(": ")
-        if colon and level in _LEVELS:
+        logged = read_log_line(text) if text.startswith("{") else None
+        if logged is not None:
+            self._emit(Log(time.monotonic(), child.name, *logged))
+        elif colon and level in _LEVELS:
             self._emit(Log(time.monotonic(), child.name, _LEVELS[level], rest))
         elif text:
             self._emit(Log(time.monotonic(), child.name, "error", text))

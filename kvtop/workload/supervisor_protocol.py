@@ -22,7 +22,8 @@ class Start:
     ``mix`` is shares of reads and writes; ``rate`` operations a second of all clients, 0 flat
     out. ``python_frames`` is "jit" (run the children under -X perf_jit) or "off". ``dir`` None:
     a temporary directory that is removed. ``ports`` empty: free ones, else one RPC port a node.
-    ``duration``: seconds after which the stress clients are ended, None for never.
+    ``duration``: seconds after which the stress clients are ended, None for never. ``cluster``
+    is "raft", our own store, or "etcd".
     """
 
     cmd: ClassVar[str] = "start"
@@ -39,6 +40,7 @@ class Start:
     ports: tuple[int, ...] = ()
     no_stress: bool = False
     duration: float | None = None
+    cluster: str = "raft"
 
 
 @dataclass(frozen=True, slots=True)
