@@ -2,54 +2,40 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual import work
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.timer import Timer
 
-from kvtop import themes
-from kvtop.collectors.annotate import AnnotateError
+from kvtop import faults, screens, themes
 from kvtop.collectors.source_lines import SourceLines
-from kvtop.events import Marker, MarkerKind, NodeState
+from kvtop.events import Marker, MarkerKind
 from kvtop.keys import KEYS, footer_keys, keys_for
-from kvtop.profile.callers import sandwich
-from kvtop.profile.diff import Side
 from kvtop.profile.frames import Frame
-from kvtop.profile.listing import Listing
 from kvtop.profile.scope import Scope, TimeRange
-from kvtop.profile.text import safe_text
-from kvtop.session import READONLY, FaultError, Session
-from kvtop.widgets.compare import Baseline, covered, pairs
+from kvtop.screens import action_of
+from kvtop.session import Session
 from kvtop.widgets.dashboard import Dashboard
-from kvtop.widgets.dialogs import ConfirmScreen
-from kvtop.widgets.diff_screen import DiffScreen
-from kvtop.widgets.figures import clock, span
 from kvtop.widgets.flamegraph import Flamegraph
-from kvtop.widgets.flamegraph_screen import FlamegraphScreen
 from kvtop.widgets.header import RunHeader
 from kvtop.widgets.help import HelpScreen
 from kvtop.widgets.key_bar import KeyBar, KeyHint
 from kvtop.widgets.logs import LogsPane
 from kvtop.widgets.plots import newest_time
+from kvtop.widgets.profile_screen import ProfileScreen
 from kvtop.widgets.prompt import Pattern, PromptScreen
-from kvtop.widgets.samples import FunctionAsked, Samples
-from kvtop.widgets.sandwich_screen import SandwichScreen, figures_of
-from kvtop.widgets.source_screen import SourceScreen
+from kvtop.widgets.samples import FunctionAsked
 from kvtop.widgets.still import still
 from kvtop.widgets.table import LiveTable
-from kvtop.widgets.time_screen import TimeScreen
-from kvtop.widgets.waits_screen import WaitsScreen
 
 if TYPE_CHECKING:
-    # At run time only when something is saved: all the formats take their time to load.
-    from kvtop.snapshot import Shot
+    # At run time only when they are needed: what is seldom opened takes its time to load.
+    from kvtop.widgets.compare import Baseline
+    from kvtop.widgets.flamegraph_screen import FlamegraphScreen
 
 REFRESH_STEPS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 FIRST_TICKS = (0.1, 0.2, 0.3, 0.4)
@@ -66,7 +52,7 @@ class KvtopApp(App[int]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
             key.key,
-            key.action,
+            action_of(key),
             key.text,
             show=False,
             key_display=key.label,
@@ -96,7 +82,7 @@ class KvtopApp(App[int]):
         yield self.dashboard
         info = self.session.store.info
         keys = footer_keys(info.has_cluster, info.readonly)
-        yield KeyBar([KeyHint(k.label, k.footer, f"app.{k.action}", k.rank) for k in keys])
+        yield KeyBar([KeyHint(k.label, k.footer, f"app.{action_of(k)}", k.rank) for k in keys])
 
     def on_mount(self) -> None:
         """Start the tick."""
@@ -108,6 +94,8 @@ class KvtopApp(App[int]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Hide the keys of the cluster where kvtop did not start one."""
+        if action == "open":
+            action = str(parameters[0])
         mine = {key.action for key in keys_for(self.session.store.info.has_cluster)}
         return action in mine or action not in {key.action for key in KEYS}
 
@@ -116,30 +104,31 @@ class KvtopApp(App[int]):
         for command in super().get_system_commands(screen):
             if command.title not in NOT_OFFERED:
                 yield command
-        if isinstance(screen, FlamegraphScreen | TimeScreen | DiffScreen):
-            name = type(screen).__name__.removesuffix("Screen")
+        if isinstance(screen, ProfileScreen):
             for title, key, run in screen.commands():
-                yield SystemCommand(title, f"{name}, key {key}", run)
+                yield SystemCommand(title, f"{screen.NAME}, key {key}", run)
             return
         info = self.session.store.info
         for entry in keys_for(info.has_cluster and not info.readonly):
             if entry.action not in ("quit", "command_palette"):
                 title = f"{entry.text[:1].upper()}{entry.text[1:]}"
-                run = partial(self.run_action, entry.action)
+                run = partial(self.run_action, action_of(entry))
                 yield SystemCommand(title, f"{entry.group}, key {entry.label}", run)
 
     @property
     def graph_screen(self) -> FlamegraphScreen | None:
         """The flamegraph over the main screen, if it is open; of two the upper one."""
+        from kvtop.widgets.flamegraph_screen import FlamegraphScreen
+
         return next(
             (s for s in reversed(self.screen_stack) if isinstance(s, FlamegraphScreen)), None
         )
 
     @property
-    def over(self) -> FlamegraphScreen | TimeScreen | DiffScreen | None:
-        """The screen that hides the main one; dialogs above it are of no account."""
+    def over(self) -> ProfileScreen | None:
+        """The screen that hides the main one; dialogs and details above it are of no account."""
         for screen in reversed(self.screen_stack):
-            if isinstance(screen, FlamegraphScreen | TimeScreen | DiffScreen):
+            if isinstance(screen, ProfileScreen) and not screen.DETAIL:
                 return screen
         return None
 
@@ -147,9 +136,17 @@ class KvtopApp(App[int]):
         """Redraw what moved; of a paused screen nothing does, because its store stands still."""
         self.header.refresh_data()
         for screen in self.screen_stack[-1:]:
-            if isinstance(screen, SandwichScreen):
+            if isinstance(screen, ProfileScreen) and screen.DETAIL:
                 screen.refresh_data()
         (self.over or self.dashboard).refresh_data()
+
+    def open_screen(self, screen: ProfileScreen) -> None:
+        """Put a screen over the main one, which is brought up to date when it is left."""
+        self.push_screen(screen, lambda _: self.tick())
+
+    def action_open(self, name: str) -> None:
+        """Open one of `screens.SCREENS`."""
+        screens.show(self, name)
 
     # General
 
@@ -165,9 +162,7 @@ class KvtopApp(App[int]):
         for pane in self.dashboard.panes:
             if pane is not self.dashboard.flamegraph:
                 rows += [(f"{pane.NAME} pane", key, text) for key, text in pane.KEYS_HELP]
-        rows += FlamegraphScreen.help_rows() + TimeScreen.help_rows() + DiffScreen.help_rows()
-        rows += SandwichScreen.help_rows() + SourceScreen.help_rows()
-        self.push_screen(HelpScreen(rows))
+        self.push_screen(HelpScreen(rows + screens.help_rows()))
 
     def action_toggle_pause(self) -> None:
         """Show the run as it is now until the same key shows the present again."""
@@ -199,7 +194,7 @@ class KvtopApp(App[int]):
             self._tick.stop()
         self._tick = self.set_interval(seconds, self.tick)
         self.header.set_interval_shown(seconds)
-        if self.graph_screen is not None:
+        if self.over is not None:
             self.notify(f"Refresh every {seconds:g} s", timeout=2)
 
     # Profile
@@ -238,105 +233,16 @@ class KvtopApp(App[int]):
             self.over.set_scope(scope)
         self.tick()
 
-    def action_flamegraph(self) -> None:
-        """The last seconds of what the hot symbols show, as a flamegraph; frozen while paused."""
-        hot = self.dashboard.hot_symbols
-        screen = FlamegraphScreen(
-            self.session.store,
-            scope=self.scope,
-            label=hot.label,
-            save=self.action_save_svg,
-            live=not self.paused,
-            until=hot.store.ring.last_time if self.paused else None,
-            tree=self.dashboard.flamegraph.state.tree.copy(),
-        )
-        self.push_screen(screen, self._came_back)
-
-    def _came_back(self, _: object) -> None:
-        """A screen was left: what it hid may be old."""
-        self.tick()
-
-    def action_time_map(self) -> None:
-        """The heatmap of samples over the curves of the run, on which a range is selected."""
-        while self.over is not None and not isinstance(self.over, TimeScreen):
-            self.pop_screen()
-        if self.over is None:
-            hot = self.dashboard.hot_symbols
-            screen = TimeScreen(
-                hot.store,
-                self.scope.range,
-                label=hot.label,
-                select=self._select_range,
-                opened=self.action_flamegraph,
-            )
-            self.push_screen(screen, self._came_back)
-
-    def _select_range(self, chosen: TimeRange | None) -> None:
-        """What was selected on the time map."""
+    def select_range(self, chosen: TimeRange | None) -> None:
+        """Limit the main screen to what was selected on the screen over it."""
         self.scope = self.scope.over(chosen)
         self.dashboard.hot_symbols.scope = self.scope
 
     def action_baseline(self) -> None:
         """Put what is shown aside, to compare with it."""
-        shot, store = self._shot(), self.session.store
-        if shot.unit != "samples":
-            self.notify("Only samples on the CPU can be compared.", severity="warning")
-            return
-        until = store.ring.last_time if shot.until is None else shot.until
-        if not shot.counts or until is None:
-            self.notify("There are no samples to compare with.", severity="warning")
-            return
-        seconds = covered(store.ring, Scope(shot.window), until)
-        whose = "" if shot.label is None else f" of {safe_text(shot.label)}"
-        at = clock(store.wall(until))
-        before = self.baseline
-        self.baseline = Baseline(store.table, shot.counts, seconds, f"{at}{whose}")
-        if before is not None:
-            before.let_go()
-        text = f"{sum(shot.counts.values()):,} samples of {span(round(seconds, 1))} until {at}"
-        self.notify(f"Baseline: {text}{whose}. d compares.", timeout=4, markup=False)
-        if isinstance(self.over, DiffScreen):
-            self.over.baseline_changed()
+        from kvtop.screens.diff import set_baseline
 
-    def action_diff(self) -> None:
-        """What changed since the baseline, or what is different between the leader and others."""
-        hot = self.dashboard.hot_symbols
-        if not pairs(hot.store, self.baseline is not None):
-            text = "Nothing to compare yet: b makes what is shown the baseline."
-            self.notify(text, severity="warning", markup=False)
-            return
-        over, scope, label, live = self.over, self.scope, hot.label, not self.paused
-        until = hot.store.ring.last_time if self.paused else None
-        if isinstance(over, FlamegraphScreen) and over.flamegraph.unit == "samples":
-            scope, label, live = over.scope, over.label, over.live
-            until = None if live else over.until
-        screen = DiffScreen(
-            hot.store,
-            scope,
-            lambda: self.baseline,
-            label=label,
-            live=live,
-            until=until,
-            save=self._save_diff,
-        )
-        self.push_screen(screen, self._came_back)
-
-    @work(exclusive=True, group="save")
-    async def _save_diff(self, one: Side, two: Side, caption: str) -> None:
-        from kvtop.snapshot import save_diff
-
-        await self._tell_saved(save_diff(self.session, one, two, caption))
-
-    def action_off_cpu(self) -> None:
-        """Where the threads of what the hot symbols show wait; recorded while it is open."""
-        screen = WaitsScreen(
-            self.session.store,
-            self.session.follow_waits,
-            scope=self.scope,
-            label=self.dashboard.hot_symbols.label,
-            save=self.action_save_svg,
-        )
-        self.push_screen(screen)
+        set_baseline(self)
 
     def line_of(self, frame: Frame) -> int:
         """The line where a frame's function begins, 0 where unknown (yet)."""
@@ -349,35 +255,10 @@ class KvtopApp(App[int]):
 
     def on_function_asked(self, event: FunctionAsked) -> None:
         """A pane or the flamegraph asks for a closer look at a function."""
+        from kvtop.screens import function
+
         event.stop()
-        graph = self.screen
-        if isinstance(graph, FlamegraphScreen):
-            store, samples = graph.store, graph.samples()
-        else:
-            hot = self.dashboard.hot_symbols
-            store, samples = hot.store, hot.samples(live=not self.paused)
-        if event.view == "callers":
-            self.push_screen(SandwichScreen(store, event.frame, samples, self._show_source))
-        else:
-            self._show_source(event.frame, samples)
-
-    def _show_source(self, frame: Frame, samples: Samples) -> None:
-        """The source of a function, with the samples per line of what a view shows."""
-        table = self.session.store.table
-
-        def figures() -> str:
-            found = sandwich(table, samples.counts(), table.intern(frame))
-            return figures_of(found, samples.caption(), samples.unit)
-
-        async def load() -> Listing:
-            start, end = samples.bounds()
-            now = time.monotonic()
-            try:
-                return await self.session.annotate(frame, start or 0.0, end or now, samples.label)
-            except (AnnotateError, OSError) as error:
-                return Listing(remark=str(error))
-
-        self.push_screen(SourceScreen(frame, figures, load))
+        function.show(self, event)
 
     def action_stream(self) -> None:
         """What the sample stream lacks, and why."""
@@ -400,117 +281,28 @@ class KvtopApp(App[int]):
         first = pane.pattern.pattern if pane.pattern is not None else ""
         self.push_screen(PromptScreen(f"Filter {pane.NAME}", first, changed))
 
-    @work(exclusive=True, group="save")
-    async def action_save_svg(self) -> None:
+    def action_save_svg(self) -> None:
         """Write what is shown as an interactive SVG."""
-        from kvtop.snapshot import save_svg
+        from kvtop import saving
 
-        await self._save(save_svg)
+        saving.save_svg(self)
 
-    @work(exclusive=True, group="save")
-    async def action_save_all(self) -> None:
+    def action_save_all(self) -> None:
         """Write SVG, folded stacks, perf.data and perf script's text."""
-        from kvtop.snapshot import raw_remark, save_all
+        from kvtop import saving
 
-        if await self._save(save_all) and (remark := raw_remark(self.session, self._shot())):
-            self.notify(remark, severity="warning", timeout=8, markup=False)
-
-    def _shot(self) -> Shot:
-        """The samples that flamegraph or hot symbols show."""
-        from kvtop.snapshot import Shot
-
-        if (graph := self.graph_screen) is not None:
-            return Shot(
-                *(graph.counts(), graph.window, graph.until, graph.label),
-                *(graph.flamegraph.unit, graph.event),
-            )
-        hot = self.dashboard.hot_symbols
-        return Shot(hot.counts(), hot.window, hot.until, hot.label)
-
-    async def _save(self, save: Callable[[Session, Shot], Awaitable[Path]]) -> bool:
-        """Save what is shown and say where; False where that failed."""
-        shot = self._shot()
-        if not shot.counts:
-            self.notify("There are no samples in the window to save.", severity="warning")
-            return False
-        return await self._tell_saved(save(self.session, shot))
-
-    async def _tell_saved(self, saving: Awaitable[Path]) -> bool:
-        from kvtop.snapshot import SaveError
-
-        try:
-            path = await saving
-        except SaveError as error:
-            self.notify(str(error), title="Not saved", severity="error", markup=False)
-            return False
-        where = f"{path.name}\nin {path.parent}"
-        self.notify(where, title="Saved", timeout=5, markup=False)
-        return True
+        saving.save_all(self)
 
     # Cluster
 
     def action_kill_leader(self) -> None:
         """Ask, then ``kill -9`` the leader."""
-        leader = self.session.store.cluster.leader
-        if self.session.config.readonly:
-            self._refuse(FaultError(READONLY))
-            return
-        if leader is None:
-            self._refuse(FaultError("there is no leader at the moment"))
-            return
-        status = self.session.store.cluster.nodes[leader]
-        question = f"kill -9 the leader {leader} (PID {status.pid})?"
-        kill = partial(self.session.kill, leader)
-        self._ask(question, "Kill the leader", kill, f"{leader} is killed")
+        faults.kill_leader(self)
 
     def action_pause_node(self) -> None:
         """SIGSTOP the selected node, or SIGCONT it."""
-        name = self.dashboard.cluster.selected_node
-        if name is None:
-            self._refuse(FaultError("select a node in the cluster pane first"))
-        elif self.session.store.cluster.nodes[name].state is NodeState.PAUSED:
-            self._fault(self.session.resume(name), f"{name} goes on")
-        else:
-            self._fault(self.session.pause(name), f"{name} is paused")
+        faults.pause_node(self)
 
     def action_restart_node(self) -> None:
         """Start the selected node again, or the one that is down; asks before it ends one."""
-        nodes = self.session.store.cluster.nodes
-        down = [node.name for node in nodes.values() if node.state is NodeState.DOWN]
-        name = self.dashboard.cluster.selected_node
-        if down and name not in down:
-            name = down[0]
-        if self.session.config.readonly:
-            self._refuse(FaultError(READONLY))
-        elif name is None:
-            self._refuse(FaultError("select a node in the cluster pane first"))
-        elif name in down:
-            self._fault(self.session.restart(name), f"{name} is started")
-        else:
-            question = f"kill -9 {name} (PID {nodes[name].pid}), which runs, and start it again?"
-            self._ask(question, "Restart", partial(self.session.restart, name), f"{name} restarts")
-
-    def _ask(
-        self, question: str, title: str, act: Callable[[], Awaitable[None]], done: str
-    ) -> None:
-        """Do it only where the answer is yes."""
-
-        def answered(yes: bool | None) -> None:
-            if yes:
-                self._fault(act(), done)
-
-        self.push_screen(ConfirmScreen(question, title), answered)
-
-    @work(group="fault")
-    async def _fault(self, act: Awaitable[None], done: str) -> None:
-        try:
-            await act
-        except FaultError as error:
-            self._refuse(error)
-        else:
-            self.notify(done, timeout=3, markup=False)
-
-    def _refuse(self, error: FaultError) -> None:
-        text = str(error)
-        sentence = f"{text[:1].upper()}{text[1:].rstrip('.')}."
-        self.notify(sentence, severity="warning", markup=False)
+        faults.restart_node(self)

@@ -26,7 +26,6 @@ from kvtop.widgets.base import Help
 from kvtop.widgets.flame_state import Groups
 from kvtop.widgets.flamegraph import Flamegraph
 from kvtop.widgets.flamegraph_screen import FlamegraphScreen
-from kvtop.widgets.help import HelpScreen
 from kvtop.widgets.key_bar import KeyBar, KeyHint
 from kvtop.widgets.samples import FunctionAsked, Samples
 from kvtop.widgets.sandwich_screen import SandwichScreen
@@ -131,11 +130,11 @@ class FileScreen(FlamegraphScreen):
         self.grouping = _KEYS[splits[(splits.index(self.split) + 1) % len(splits)]]
         self._load()
 
-    def action_help(self) -> None:
-        """Every key of this screen."""
+    @classmethod
+    def help_rows(cls) -> list[tuple[str, str, str]]:
+        """What the flamegraph's keys do here too, and its own."""
         rows = [row for row in FlamegraphScreen.help_rows() if row[1] not in _LIVE_ONLY]
-        mine = [("Flamegraph screen", key, text) for key, text in self.KEYS_HELP]
-        self.app.push_screen(HelpScreen([*rows, *mine], "Keys of the flamegraph"))
+        return [*rows, *super().help_rows()]
 
 
 class ViewApp(App[int]):
@@ -172,8 +171,7 @@ class ViewApp(App[int]):
         yield from super().get_system_commands(screen)
         if isinstance(screen, FileScreen):
             for title, key, run in screen.commands():
-                if title:
-                    yield SystemCommand(title, f"Flamegraph, key {key}", run)
+                yield SystemCommand(title, f"{screen.NAME}, key {key}", run)
 
     def on_function_asked(self, event: FunctionAsked) -> None:
         """Callers and callees of a function; its source is not in the file."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from math import nextafter
 from pathlib import Path
@@ -10,11 +12,13 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
+from kvtop import saving
 from kvtop.app import NOT_OFFERED, KvtopApp
 from kvtop.events import NodeState, SampleBatch, StackSample, TargetsChanged
 from kvtop.keys import KEYS, Key
 from kvtop.profile.ring import Filter
 from kvtop.profile.scope import WINDOWS, TimeRange
+from kvtop.screens import SCREENS
 from kvtop.widgets.dialogs import ConfirmScreen
 from kvtop.widgets.diff_screen import DiffScreen
 from kvtop.widgets.flamegraph_screen import FlamegraphScreen
@@ -366,7 +370,7 @@ async def test_what_a_paused_screen_shows_is_what_is_saved_and_opened(tmp_path: 
         shown = app.dashboard.hot_symbols.counts()
         run.more(60, 100)
         assert app.dashboard.hot_symbols.counts() == shown
-        assert app._shot().counts == shown and app._shot().until == end
+        assert saving.shot(app).counts == shown and saving.shot(app).until == end
         await run.press("f")
         graph = app.graph_screen
         assert graph is not None
@@ -712,11 +716,23 @@ async def test_help_lists_every_key_of_every_screen(tmp_path: Path) -> None:
             "Flamegraph screen",
             "Time screen",
             "Diff screen",
+            "Callers and callees screen",
+            "Source screen",
             "Hot symbols pane",
             "Logs pane",
             "Timeline pane",
         ):
             assert group in text
+
+
+def test_a_screen_is_loaded_when_it_is_opened() -> None:
+    names = ("flamegraph", "time", "diff", "waits", "sandwich", "source")
+    code = "import sys, kvtop.app; print(*sys.modules)"
+    made = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    loaded = made.stdout.split()
+    assert "kvtop.widgets.profile_screen" in loaded
+    assert not {f"kvtop.widgets.{name}_screen" for name in names} & set(loaded)
+    assert not {f"kvtop.screens.{name}" for name in SCREENS} & set(loaded)
 
 
 @pytest.mark.parametrize("columns", [80, 120])

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 
 from kvtop.profile.diff import Normalise, Side, diff_symbols
 from kvtop.profile.scope import Scope
@@ -19,8 +17,8 @@ from kvtop.widgets.compare import Baseline, Named, Pair, named_side, pairs
 from kvtop.widgets.diff_graph import DiffGraph
 from kvtop.widgets.diff_table import DiffTable
 from kvtop.widgets.flamegraph import Flamegraph
-from kvtop.widgets.help import HelpScreen
 from kvtop.widgets.key_bar import KeyBar, KeyHint
+from kvtop.widgets.profile_screen import ProfileScreen
 from kvtop.widgets.prompt import Pattern, PromptScreen
 from kvtop.widgets.scope_text import length, remarks
 
@@ -42,7 +40,7 @@ _HINTS = (
 )
 
 
-class DiffScreen(Screen[None]):
+class DiffScreen(ProfileScreen):
     """Two sides of the store's samples; what is shown "now" follows the newest until frozen.
 
     ``baseline`` is asked for at every load, so that a new one shows at once; ``label`` is the one
@@ -50,6 +48,7 @@ class DiffScreen(Screen[None]):
     must be something to compare: `compare.pairs` is not empty.
     """
 
+    NAME = "Diff"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "back"),
         Binding("d,f,q", "close", "close", show=False),
@@ -191,17 +190,6 @@ class DiffScreen(Screen[None]):
             parts.append("FROZEN")
         return safe_text(" · ".join(part for part in parts if part))
 
-    def commands(self) -> list[tuple[str, str, Callable[[], object]]]:
-        """(title, key, what it runs) of everything that a key of this screen does."""
-        found: dict[str, tuple[str, str, Callable[[], object]]] = {}
-        for binding in self.BINDINGS:
-            assert isinstance(binding, Binding)
-            if binding.action != "nothing":
-                title = binding.description.capitalize()
-                key = binding.key_display or binding.key.partition(",")[0]
-                found[title] = title, key, partial(self.run_action, binding.action)
-        return list(found.values())
-
     # Keys
 
     def action_next_pair(self) -> None:
@@ -268,10 +256,6 @@ class DiffScreen(Screen[None]):
         """Nothing to zoom out of: back to where one came from."""
         self.action_close()
 
-    def action_close(self) -> None:
-        """Back to where one came from."""
-        self.dismiss()
-
     def on_unmount(self) -> None:
         """Let go of what a frozen comparison held."""
         self.diff_graph.state.let_go()
@@ -281,18 +265,6 @@ class DiffScreen(Screen[None]):
         if self._save is not None:
             self._save(*self._sides, self._caption)
 
-    def action_nothing(self) -> None:
-        """Keys that would act on the main screen do not from here."""
-
     async def action_graph(self, action: str) -> None:
         """Run an action of the graph."""
         await self.diff_graph.run_action(action)
-
-    @classmethod
-    def help_rows(cls) -> list[tuple[str, str, str]]:
-        """(group, key, text) of every key of this screen."""
-        return [("Diff screen", key, text) for key, text in cls.KEYS_HELP]
-
-    def action_help(self) -> None:
-        """Every key of this screen."""
-        self.app.push_screen(HelpScreen(self.help_rows(), "Keys of the diff"))

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 
 from kvtop.profile.ring import Filter, GroupKey, SampleRing
 from kvtop.profile.scope import Scope
@@ -19,8 +17,8 @@ from kvtop.widgets.base import Help
 from kvtop.widgets.figures import clock
 from kvtop.widgets.flame_state import Groups
 from kvtop.widgets.flamegraph import Flamegraph
-from kvtop.widgets.help import HelpScreen
 from kvtop.widgets.key_bar import KeyBar, KeyHint
+from kvtop.widgets.profile_screen import ProfileScreen
 from kvtop.widgets.prompt import Pattern, PromptScreen
 from kvtop.widgets.samples import Samples, keep_matching
 from kvtop.widgets.scope_text import length, remarks
@@ -46,7 +44,7 @@ _HINTS = (
 )
 
 
-class FlamegraphScreen(Screen[None]):
+class FlamegraphScreen(ProfileScreen):
     """The past ``window`` seconds of the ring as a flamegraph; it follows new samples until frozen.
 
     ``scope`` stands in for the window: since a mark, or a range, which holds still.
@@ -55,6 +53,7 @@ class FlamegraphScreen(Screen[None]):
     nearly the same samples spares building one: the screen is there at once.
     """
 
+    NAME = "Flamegraph"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "back"),
         Binding("f,q", "close", "close", show=False),
@@ -84,6 +83,7 @@ class FlamegraphScreen(Screen[None]):
         GroupKey.PROCESS,
     )
     KEYS_HELP: ClassVar[list[Help]] = [
+        *Flamegraph.KEYS_HELP,
         ("space", "freeze, or follow the newest samples again"),
         ("[ ]", "shorter or longer window; beyond the longest all since the mark"),
         ("m x", "mark this moment; leave the mark or the selected range"),
@@ -142,6 +142,11 @@ class FlamegraphScreen(Screen[None]):
             self._frozen_at = self.ring.last_time
         self.flamegraph.focus()
         self._load()
+
+    @property
+    def parts(self) -> tuple[Flamegraph]:
+        """The flamegraph."""
+        return (self.flamegraph,)
 
     # Data
 
@@ -245,19 +250,6 @@ class FlamegraphScreen(Screen[None]):
             parts.append(f"without /{hidden.pattern}/")
         return parts
 
-    def commands(self) -> list[tuple[str, str, Callable[[], object]]]:
-        """(title, key, what it runs) of everything that a key of this screen does."""
-        found: dict[str, tuple[str, str, Callable[[], object]]] = {}
-        for node in (self, self.flamegraph):
-            for binding in node.BINDINGS:
-                assert isinstance(binding, Binding)
-                if binding.action != "nothing":
-                    title = binding.description.capitalize()
-                    key = binding.key_display or binding.key.partition(",")[0]
-                    run = partial(node.run_action, binding.action)
-                    found.setdefault(title, (title, key, run))
-        return list(found.values())
-
     # Keys
 
     def action_back(self) -> None:
@@ -273,10 +265,6 @@ class FlamegraphScreen(Screen[None]):
     def on_flamegraph_zoomed_out(self, event: Flamegraph.ZoomedOut) -> None:
         """Nothing to zoom out of: back to where one came from."""
         self.action_close()
-
-    def action_close(self) -> None:
-        """Back to the main screen."""
-        self.dismiss()
 
     def action_freeze(self) -> None:
         """Keep what is shown, or follow again, which leaves a range."""
@@ -347,19 +335,6 @@ class FlamegraphScreen(Screen[None]):
         if self._save is not None:
             self._save()
 
-    def action_nothing(self) -> None:
-        """Keys that would act on the cluster do not from here."""
-
     async def action_flame(self, action: str) -> None:
         """Run an action of the flamegraph."""
         await self.flamegraph.run_action(action)
-
-    @classmethod
-    def help_rows(cls) -> list[tuple[str, str, str]]:
-        """(group, key, text) of every key of this screen."""
-        keys = [*Flamegraph.KEYS_HELP, *cls.KEYS_HELP]
-        return [("Flamegraph screen", key, text) for key, text in keys]
-
-    def action_help(self) -> None:
-        """Every key of this screen."""
-        self.app.push_screen(HelpScreen(self.help_rows(), "Keys of the flamegraph"))

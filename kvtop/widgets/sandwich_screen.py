@@ -7,7 +7,6 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 
 from kvtop.profile.callers import Sandwich, sandwich
 from kvtop.profile.frames import Frame
@@ -17,8 +16,8 @@ from kvtop.store import Store
 from kvtop.widgets.base import Help
 from kvtop.widgets.call_table import CENTRE, CallTable
 from kvtop.widgets.figures import count, percent
-from kvtop.widgets.help import HelpScreen
 from kvtop.widgets.key_bar import KeyBar, KeyHint
+from kvtop.widgets.profile_screen import ProfileScreen
 from kvtop.widgets.prompt import Pattern, PromptScreen
 from kvtop.widgets.samples import Samples
 from kvtop.widgets.table import LiveTable
@@ -38,12 +37,14 @@ _HINTS = (
 ShowSource = Callable[[Frame, Samples], object]
 
 
-class SandwichScreen(Screen[None]):
+class SandwichScreen(ProfileScreen):
     """One function between its callers and its callees; enter walks on to one of these.
 
     ``show_source`` opens the source of a function (key ``a``).
     """
 
+    NAME = "Callers and callees"
+    DETAIL = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,backspace", "back", "back"),
         Binding("f,q,w", "close", "close", show=False),
@@ -59,6 +60,7 @@ class SandwichScreen(Screen[None]):
         Binding("left_square_bracket,right_square_bracket", "nothing", show=False),
     ]
     KEYS_HELP: ClassVar[list[Help]] = [
+        *CallTable.KEYS_HELP,
         ("enter, double click", "walk to the caller or callee"),
         ("esc, backspace", "back to the function before, then out"),
         ("a", "source and samples per line of the function under the cursor"),
@@ -172,10 +174,6 @@ class SandwichScreen(Screen[None]):
         else:
             self.dismiss()
 
-    def action_close(self) -> None:
-        """Back to where one came from."""
-        self.dismiss()
-
     def action_source(self) -> None:
         """The source of the function under the cursor."""
         if self._show_source is not None:
@@ -213,19 +211,6 @@ class SandwichScreen(Screen[None]):
         """Copy the name of the function under the cursor to the clipboard (OSC 52)."""
         self.app.copy_to_clipboard(self._pointed.symbol)
         self.notify("name copied", timeout=2)
-
-    def action_nothing(self) -> None:
-        """Keys that would act on the cluster or the main screen do not from here."""
-
-    @classmethod
-    def help_rows(cls) -> list[tuple[str, str, str]]:
-        """(group, key, text) of every key of this screen."""
-        keys = [*CallTable.KEYS_HELP, *cls.KEYS_HELP]
-        return [("Callers and callees", key, text) for key, text in keys]
-
-    def action_help(self) -> None:
-        """Every key of this screen."""
-        self.app.push_screen(HelpScreen(self.help_rows(), "Keys of callers and callees"))
 
 
 def figures_of(found: Sandwich, caption: str, unit: str) -> str:

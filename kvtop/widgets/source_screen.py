@@ -9,14 +9,13 @@ from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.screen import Screen
 
 from kvtop.profile.frames import Frame
 from kvtop.profile.listing import Listing
 from kvtop.profile.text import safe_text
 from kvtop.widgets.base import Help
-from kvtop.widgets.help import HelpScreen
 from kvtop.widgets.key_bar import KeyBar, KeyHint
+from kvtop.widgets.profile_screen import ProfileScreen
 from kvtop.widgets.source_view import SourceView
 
 Load = Callable[[], Awaitable[Listing]]
@@ -24,7 +23,7 @@ Load = Callable[[], Awaitable[Listing]]
 
 _HINTS = (
     KeyHint("?", "help", "screen.help"),
-    KeyHint("esc", "back", "screen.back"),
+    KeyHint("esc", "back", "screen.close"),
     KeyHint("n", "next hottest", "screen.view('hot(1)')"),
     KeyHint("i", "instructions", "screen.view('instructions')"),
     KeyHint("tab", "next file", "screen.view('file(1)')", 2),
@@ -32,11 +31,13 @@ _HINTS = (
 )
 
 
-class SourceScreen(Screen[None]):
+class SourceScreen(ProfileScreen):
     """Shows what ``load`` finds; ``figures`` says how much of the samples is the function's."""
 
+    NAME = "Source"
+    DETAIL = True
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,a,backspace", "back", "back"),
+        Binding("escape,q,a,backspace", "close", "back"),
         Binding("r", "again", "measure again"),
         Binding("question_mark", "help", "help", key_display="?"),
         # Keys of the main screen that must not reach it from here.
@@ -44,6 +45,7 @@ class SourceScreen(Screen[None]):
         Binding("left_square_bracket,right_square_bracket", "nothing", show=False),
     ]
     KEYS_HELP: ClassVar[list[Help]] = [
+        *SourceView.KEYS_HELP,
         ("r", "measure again, with the samples of now"),
         ("esc q", "back"),
     ]
@@ -73,25 +75,9 @@ class SourceScreen(Screen[None]):
         listing = await self._load()
         self.view.show(listing, figures, *_about(listing))
 
-    def action_back(self) -> None:
-        """Back to where one came from."""
-        self.dismiss()
-
     async def action_view(self, action: str) -> None:
         """Run an action of the view."""
         await self.view.run_action(action)
-
-    def action_nothing(self) -> None:
-        """Keys that would act on the cluster or the main screen do not from here."""
-
-    @classmethod
-    def help_rows(cls) -> list[tuple[str, str, str]]:
-        """(group, key, text) of every key of this screen."""
-        return [("Source", key, text) for key, text in (*SourceView.KEYS_HELP, *cls.KEYS_HELP)]
-
-    def action_help(self) -> None:
-        """Every key of this screen."""
-        self.app.push_screen(HelpScreen(self.help_rows(), "Keys of the source"))
 
 
 def _about(listing: Listing) -> list[str]:

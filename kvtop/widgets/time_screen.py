@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 
 from kvtop.profile.scope import Scope, TimeRange
 from kvtop.store import Store
 from kvtop.widgets.base import Help
-from kvtop.widgets.help import HelpScreen
 from kvtop.widgets.key_bar import KeyBar, KeyHint
+from kvtop.widgets.profile_screen import ProfileScreen
 from kvtop.widgets.time_map import TimeMap
 
 _HINTS = (
@@ -28,14 +26,15 @@ _HINTS = (
     KeyHint("+ -", "scale", "screen.map('scale(-1)')", 2),
     KeyHint("t", "targets", "screen.map('by_target')", 2),
     KeyHint("b", "baseline", "app.baseline", 3),
-    KeyHint("d", "diff", "app.diff", 3),
+    KeyHint("d", "diff", "app.open('diff')", 3),
     KeyHint("c", "counter", "screen.map('next_counter')", 4),
 )
 
 
-class TimeScreen(Screen[None]):
+class TimeScreen(ProfileScreen):
     """Heatmap and curves; ``select`` is told what is selected, ``opened`` shows its flamegraph."""
 
+    NAME = "Time"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,T,q", "close", "back", key_display="esc"),
         Binding("f", "map('open')", "flamegraph of the selection"),
@@ -45,6 +44,7 @@ class TimeScreen(Screen[None]):
         Binding("left_square_bracket,right_square_bracket", "nothing", show=False),
     ]
     KEYS_HELP: ClassVar[list[Help]] = [
+        *TimeMap.KEYS_HELP,
         ("b d", "make what is selected the baseline; compare with it"),
         ("s S", "save what is selected"),
         ("esc", "back, with the selection"),
@@ -79,6 +79,11 @@ class TimeScreen(Screen[None]):
         self.map.focus()
         self.map.select(self._chosen)
 
+    @property
+    def parts(self) -> tuple[TimeMap]:
+        """The map."""
+        return (self.map,)
+
     def refresh_data(self) -> None:
         """Follow the newest figures; called on every tick."""
         if self.is_mounted:
@@ -98,35 +103,6 @@ class TimeScreen(Screen[None]):
         """Show the flamegraph."""
         self._open()
 
-    def commands(self) -> list[tuple[str, str, Callable[[], object]]]:
-        """(title, key, what it runs) of everything that a key of this screen does."""
-        found: dict[str, tuple[str, str, Callable[[], object]]] = {}
-        for node in (self, self.map):
-            for binding in node.BINDINGS:
-                assert isinstance(binding, Binding)
-                if binding.action != "nothing":
-                    title = binding.description.capitalize()
-                    key = binding.key_display or binding.key.partition(",")[0]
-                    run = partial(node.run_action, binding.action)
-                    found.setdefault(title, (title, key, run))
-        return list(found.values())
-
-    def action_close(self) -> None:
-        """Back to where one came from; the selection stays."""
-        self.dismiss()
-
-    def action_nothing(self) -> None:
-        """Keys that would act on the main screen do not from here."""
-
     async def action_map(self, action: str) -> None:
         """Run an action of the map."""
         await self.map.run_action(action)
-
-    @classmethod
-    def help_rows(cls) -> list[tuple[str, str, str]]:
-        """(group, key, text) of every key of this screen."""
-        return [("Time screen", key, text) for key, text in [*TimeMap.KEYS_HELP, *cls.KEYS_HELP]]
-
-    def action_help(self) -> None:
-        """Every key of this screen."""
-        self.app.push_screen(HelpScreen(self.help_rows(), "Keys of the time screen"))

@@ -16,7 +16,6 @@ from kvtop.widgets.base import Help
 from kvtop.widgets.figures import clock, percent, span
 from kvtop.widgets.flame_state import Groups
 from kvtop.widgets.flamegraph_screen import FlamegraphScreen
-from kvtop.widgets.help import HelpScreen
 
 _NS_PER_MS = 1_000_000
 
@@ -35,6 +34,7 @@ def milliseconds(counts: dict[int, int]) -> dict[int, int]:
 class WaitsScreen(FlamegraphScreen):
     """Records while it is open; ``follow`` begins and ends that."""
 
+    NAME = "Off-CPU"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("o", "close", "on-CPU", show=False),
     ]
@@ -148,8 +148,8 @@ class WaitsScreen(FlamegraphScreen):
         sums = {state: sum(counts.values()) for state, counts in by_state.items()}
         return 100 * sums.get(WaitState.READY, 0) / max(1, sum(sums.values()))
 
-    def action_help(self) -> None:
-        """Every key of this screen."""
-        mine = [("Off-CPU", key, text) for key, text in self.KEYS_HELP]
+    @classmethod
+    def help_rows(cls) -> list[tuple[str, str, str]]:
+        """Its own keys, and what the flamegraph's do here too."""
         rows = [row for row in FlamegraphScreen.help_rows() if row[1] not in ("t", "s", "S")]
-        self.app.push_screen(HelpScreen([*mine, *rows], "Keys of the off-CPU flamegraph"))
+        return [*super().help_rows(), *rows]

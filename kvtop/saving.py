@@ -1,0 +1,72 @@
+"""What the keys that save do: take what is shown, write it while the screen goes on, say where."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kvtop import snapshot
+from kvtop.profile.diff import Side
+from kvtop.session import Session
+from kvtop.snapshot import SaveError, Shot
+
+if TYPE_CHECKING:
+    from kvtop.app import KvtopApp
+
+
+def shot(app: KvtopApp) -> Shot:
+    """The samples that flamegraph or hot symbols show."""
+    if (graph := app.graph_screen) is not None:
+        return Shot(
+            *(graph.counts(), graph.window, graph.until, graph.label),
+            *(graph.flamegraph.unit, graph.event),
+        )
+    hot = app.dashboard.hot_symbols
+    return Shot(hot.counts(), hot.window, hot.until, hot.label)
+
+
+def save_svg(app: KvtopApp) -> None:
+    """Write what is shown as an interactive SVG."""
+    _work(app, _save(app, snapshot.save_svg))
+
+
+def save_all(app: KvtopApp) -> None:
+    """Write SVG, folded stacks, perf.data and perf script's text."""
+
+    async def save() -> None:
+        if await _save(app, snapshot.save_all):
+            remark = snapshot.raw_remark(app.session, shot(app))
+            if remark:
+                app.notify(remark, severity="warning", timeout=8, markup=False)
+
+    _work(app, save())
+
+
+def save_diff(app: KvtopApp, one: Side, two: Side, caption: str) -> None:
+    """Write both sides of a comparison as folded stacks."""
+    _work(app, _tell_saved(app, snapshot.save_diff(app.session, one, two, caption)))
+
+
+def _work(app: KvtopApp, saving: Coroutine[None, None, object]) -> None:
+    app.run_worker(saving, group="save", exclusive=True)
+
+
+async def _save(app: KvtopApp, save: Callable[[Session, Shot], Awaitable[Path]]) -> bool:
+    """Save what is shown and say where; False where that failed."""
+    shown = shot(app)
+    if not shown.counts:
+        app.notify("There are no samples in the window to save.", severity="warning")
+        return False
+    return await _tell_saved(app, save(app.session, shown))
+
+
+async def _tell_saved(app: KvtopApp, saving: Awaitable[Path]) -> bool:
+    try:
+        path = await saving
+    except SaveError as error:
+        app.notify(str(error), title="Not saved", severity="error", markup=False)
+        return False
+    where = f"{path.name}\nin {path.parent}"
+    app.notify(where, title="Saved", timeout=5, markup=False)
+    return True
