@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -25,7 +26,8 @@ from kvtop.workload.supervisor_protocol import (
 )
 
 E = TypeVar("E", bound=Event)
-PATIENCE = 20.0
+PATIENCE = 40.0
+"""Seconds for anything that has to come: a machine may be busy."""
 
 
 class SupervisedCluster:
@@ -105,18 +107,35 @@ class SupervisedCluster:
         nodes = {e.name: e.port for e in self.all(Started) if e.port is not None}
         return Cluster({int(n[4:]): Address("127.0.0.1", port) for n, port in nodes.items()})
 
-    async def report(self, name: str) -> NodeReport:
-        """A node's status."""
+    async def ask(self, name: str) -> NodeReport:
+        """A node's status now; StatusError where it does not answer."""
         port = self.started(name).status_port
         assert port is not None
         return await fetch_status("127.0.0.1", port, 2.0)
+
+    async def report(self, name: str) -> NodeReport:
+        """A node's status, once it answers: others may serve before it has begun to listen."""
+        return await self.wait_report(name, lambda report: True)
+
+    async def leader(self, other_than: str = "") -> NodeReport:
+        """The report of the node that leads, with the newest term, once one does."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                found = []
+                for name in {e.name for e in self.all(Started) if e.kind == "node"}:
+                    with contextlib.suppress(StatusError):
+                        found.append(await self.ask(name))
+                leaders = [r for r in found if r.role == "leader" and r.name != other_than]
+                if leaders:
+                    return max(leaders, key=lambda report: report.term)
+                await asyncio.sleep(0.05)
 
     async def wait_report(self, name: str, accept: Callable[[NodeReport], bool]) -> NodeReport:
         """A node's status, once it is accepted."""
         async with asyncio.timeout(PATIENCE):
             while True:
                 try:
-                    report = await self.report(name)
+                    report = await self.ask(name)
                     if accept(report):
                         return report
                 except StatusError:

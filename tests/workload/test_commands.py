@@ -18,7 +18,7 @@ from kvtop.workload.commands.kv import printable
 from kvtop.workload.node import Node
 from kvtop.workload.peers import Address
 from kvtop.workload.ports import free_ports
-from tests.workload.harness import wait_all_gone
+from tests.workload.harness import PATIENCE, wait_all_gone
 
 RUNNER = (
     "import argparse, importlib, sys; "
@@ -128,11 +128,14 @@ async def test_server_runs_a_classic_file(tmp_path: Path, ending: signal.Signals
     assert (await _run("kv", "--deadline", "30", "--config", str(path), "put", "a", "1"))[0] == 0
     children = _children(process.pid)
     assert len(children) == 3
-    code, out, _ = await _run("kv", "--config", str(path), "status")
-    assert code == 0
-    assert out.count("follower") == 2
+    async with asyncio.timeout(PATIENCE):  # the third may begin later than two serve
+        while True:
+            code, out, _ = await _run("kv", "--config", str(path), "status")
+            assert code == 0
+            if out.count("follower") == 2 and out.count("leader") == 1:
+                break
     process.send_signal(ending)
-    assert await asyncio.wait_for(process.wait(), 20) == 128 + ending
+    assert await asyncio.wait_for(process.wait(), PATIENCE) == 128 + ending
     await wait_all_gone(children)
     assert (tmp_path / "kvtop-data" / "node2" / "log").is_dir()
 
@@ -159,7 +162,7 @@ async def test_a_node_joins_by_the_commands(tmp_path: Path) -> None:
     assert (await _run("kv", "put", "a", "1", "--config", str(old)))[0] == 0
     assert "is not known here" in (await member("add", "1"))[2]
     second = await serve(str(new), "--node", "1", "--join")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while (await member("add", "1"))[0]:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
     assert "node1      learner  127.0.0.1" in (await member("list"))[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from kvtop.workload.clerk import Clerk, Cluster
+from kvtop.workload.clerk import Clerk, Cluster, OutcomeUnknown, Refused
 from kvtop.workload.rpc.kv_pb2 import Change
 from kvtop.workload.supervisor_protocol import Error, Exited, Kill, Log, Restart, Start, Started
 from tests.workload.harness import PATIENCE, SupervisedCluster
@@ -117,5 +118,6 @@ async def _lead(cluster: SupervisedCluster, connections: Cluster, node: int) -> 
     """Until this node leads."""
     async with asyncio.timeout(PATIENCE):
         while (await cluster.report(f"node{node}")).role != "leader":
-            await Clerk(connections).change(Change.TRANSFER, node)
+            with contextlib.suppress(OutcomeUnknown, Refused):
+                await Clerk(connections).change(Change.TRANSFER, node)
             await asyncio.sleep(0.3)
