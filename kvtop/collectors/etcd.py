@@ -15,14 +15,14 @@ from kvtop.workload.status import StatusError
 
 FSYNC = "etcd_disk_wal_fsync_duration_seconds"
 KEYS = "etcd_debugging_mvcc_keys_total"
-METRICS_EVERY = 1.0
+METRICS_EVERY = 2.0
 """Seconds: the text is 150 kB long, which costs a member some milliseconds to write."""
 _CANDIDATES = ("StateCandidate", "StatePreCandidate")
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A member at one moment; the figures of metrics may be a second older than the status."""
+    """A member at one moment; the figures of metrics may be two seconds older than the status."""
 
     status: MemberStatus
     state: str
@@ -53,7 +53,7 @@ class EtcdMember:
         self._fsync_p99: float | None = None
 
     async def read(self, patience: float) -> Reading:
-        """Status now, metrics once a second. EtcdError where the member does not answer."""
+        """Status now, metrics every two seconds. EtcdError where the member does not answer."""
         status = await fetch_status(self._connection, patience)
         state = ""
         if not status.leader:
