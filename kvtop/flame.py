@@ -27,6 +27,7 @@ Which it is, is told by the content; it may be gzipped.
   perf script | kvtop flame > out.svg            in place of stackcollapse-perf.pl | flamegraph.pl
   kvtop flame perf.data -o out.svg -o out.folded
   kvtop flame out.svg --only 'malloc|free' -o malloc.speedscope.json
+  kvtop flame before.data --diff after.data -o diff.svg     red: more than before, blue: less
 """
 
 
@@ -81,6 +82,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a box at the root for each command, process, thread, or none (command)",
     )
     add("--count-name", metavar="NAME", help="what the weights count (samples)")
+    add(
+        "--diff",
+        metavar="FILE",
+        help="the later profile to compare with: a red and blue .svg, or a .folded of two weights",
+    )
+    add(
+        "--per-second",
+        action="store_true",
+        help="--diff: begin with samples a second instead of shares (p in the page)",
+    )
     add("--inverted", action="store_true", help="SVG: the root on top")
     add("--reverse", action="store_true", help="SVG: leaf functions first, callers on them")
     add("--glue", action="store_true", help="SVG: show the interpreter's own frames")
@@ -104,26 +115,28 @@ def pattern(text: str) -> re.Pattern[str]:
 def run(arguments: argparse.Namespace) -> int:
     """Convert; the exit code. UsageError says what is wrong with the input."""
     targets = _targets(arguments)
+    if arguments.diff and arguments.diff == (arguments.file or STDIN) == STDIN:
+        raise UsageError("only one of the two profiles can be standard input.")
     if arguments.width and not 320 <= arguments.width <= 32_000:
         raise UsageError("--width must be from 320 to 32,000 pixels.")
     samples: list[StackSample] = []
     timed = any(form is Output.FIREFOX for _, form in targets)
     try:
         profile = open_wanted(arguments, samples.extend if timed else None)
+        after = open_wanted(arguments, name=arguments.diff) if arguments.diff else None
     except ProfileError as error:
         raise UsageError(str(error)) from error
-    for note in profile.notes:
+    for note in [*profile.notes, *(after.notes if after is not None else ())]:
         print(f"kvtop: {note}.", file=sys.stderr)
-    content = Content(
-        profile.groups(arguments.split),
-        profile.table,
-        profile.meta,
-        SvgView(arguments.inverted, arguments.reverse, arguments.glue, arguments.width),
-        _ring(profile, samples),
-        profile.start,
-        profile.duration,
-    )
-    files = [(name, render(form, content)) for name, form in targets]
+    view = SvgView(arguments.inverted, arguments.reverse, arguments.glue, arguments.width)
+    if after is None:
+        files = _render(targets, profile, samples, arguments.split, view)
+    else:
+        from kvtop.flame_diff import render_diff
+
+        files = [
+            (name, render_diff(form, profile, after, arguments, view)) for name, form in targets
+        ]
     for name, data in files:
         if name == STDIN:
             sys.stdout.buffer.write(data)
@@ -137,9 +150,34 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def open_wanted(arguments: argparse.Namespace, sink: Sink | None = None) -> Profile:
-    """The profile that the options of `add_input_arguments` ask for; UsageError, ProfileError."""
-    name = arguments.file or STDIN
+def _render(
+    targets: list[tuple[str, Output]],
+    profile: Profile,
+    samples: list[StackSample],
+    split: Split,
+    view: SvgView,
+) -> list[tuple[str, bytes]]:
+    """Every file that was asked for, by name."""
+    content = Content(
+        profile.groups(split),
+        profile.table,
+        profile.meta,
+        view,
+        _ring(profile, samples),
+        profile.start,
+        profile.duration,
+    )
+    return [(name, render(form, content)) for name, form in targets]
+
+
+def open_wanted(
+    arguments: argparse.Namespace, sink: Sink | None = None, *, name: str | None = None
+) -> Profile:
+    """The profile that the options of `add_input_arguments` ask for; UsageError, ProfileError.
+
+    ``name`` stands in for the FILE among them.
+    """
+    name = name or arguments.file or STDIN
     if name == STDIN and sys.stdin.isatty():
         raise UsageError("name a FILE, or pipe a profile in, such as the text of perf script.")
     wanted = Wanted(arguments.format, arguments.event, arguments.weight == "period")

@@ -161,3 +161,66 @@ def test_perf_data_as_a_file_and_through_a_pipe(tmp_path: Path) -> None:
     done = flame(damaged)
     assert done.returncode == 2 and done.stderr.count(b"\n") == 1
     assert b"damaged or was cut short" in done.stderr
+
+
+LATER = "_start;main;work;malloc 10\n_start;main;rest 70\nnewcomer;busy 5\n"
+PERF = b"".join(b"p 7/8 %d.5: 1 cycles: \n" % second + FRAMES for second in range(100, 140))
+
+
+def diff_files(tmp_path: Path) -> tuple[Path, Path]:
+    later = tmp_path / "later.folded"
+    later.write_text(LATER)
+    return written(tmp_path), later
+
+
+def test_two_profiles_of_any_format_become_a_diff(tmp_path: Path) -> None:
+    one, two = diff_files(tmp_path)
+    assert flame(two, "-o", tmp_path / "later.pb.gz").returncode == 0
+    done = flame(one, "--diff", tmp_path / "later.pb.gz", "-o", tmp_path / "d.svg")
+    assert (done.returncode, done.stderr) == (0, b"")
+    svg = (tmp_path / "d.svg").read_bytes()
+    assert "malloc (30 → 10, 66.67 % → 11.76 %)" in titles(svg)
+    assert "rest (10 → 70, 22.22 % → 82.35 %)" in titles(svg)
+    assert any(title.startswith("busy (0 → 5") for title in titles(svg))
+    text = " ".join(ET.fromstring(svg).itertext())
+    assert "in.folded (45 samples) → later.pb.gz (85 samples)" in text
+    # Opened again it is the later one.
+    again = flame(tmp_path / "d.svg", "--to", "folded")
+    assert again.stdout.decode().splitlines() == sorted(LATER.splitlines())
+    folded = flame(one, "--diff", two, "--to", "folded")
+    assert folded.stdout.decode().splitlines() == [
+        "_start;main;rest 10 70",
+        "_start;main;work;malloc 30 10",
+        "kthread;idle_[k] 5 0",
+        "newcomer;busy 0 5",
+    ]
+
+
+def test_rates_where_both_have_times(tmp_path: Path) -> None:
+    text = tmp_path / "perf.txt"
+    text.write_bytes(PERF)
+    done = flame("--diff", text, "--per-second", stdin=PERF)
+    assert done.returncode == 0, done.stderr
+    assert any(
+        title.startswith("leaf (40 → 40, 1.03 /s → 1.03 /s") for title in titles(done.stdout)
+    )
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["--diff", "{two}", "-o", "out.pb.gz"], "no room for two profiles"),
+        (["--diff", "{two}", "--per-second"], "--per-second needs"),
+        (["--diff", "/nonexistent"], "No such file"),
+        (["--diff", "{ms}"], "cannot be compared"),
+    ],
+)
+def test_what_cannot_be_compared(tmp_path: Path, argv: list[str], words: str) -> None:
+    one, two = diff_files(tmp_path)
+    ms = tmp_path / "ms.svg"
+    assert flame(two, "--count-name", "ms", "-o", ms).returncode == 0
+    done = flame(one, *(part.format(two=two, ms=ms) for part in argv))
+    assert done.returncode == 2 and done.stdout == b""
+    assert words in done.stderr.decode() and done.stderr.count(b"\n") == 1
+    same = flame("-", "--diff", "-", stdin=FOLDED)
+    assert same.returncode == 2 and b"standard input" in same.stderr

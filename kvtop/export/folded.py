@@ -36,6 +36,25 @@ def write_folded(counts: Mapping[int, int], table: StackTable, root: str = "") -
     return "".join(f"{line} {merged[line]}\n" for line in sorted(merged) if line)
 
 
+def write_folded_diff(
+    before: Mapping[str, Mapping[int, int]],
+    after: Mapping[str, Mapping[int, int]],
+    table: StackTable,
+) -> str:
+    """A line ``stack before after`` each, as difffolded.pl writes and flamegraph.pl draws.
+
+    Both sides are folds by group, '' where there is none.
+    """
+    sides: list[dict[str, str]] = []
+    for groups in (before, after):
+        lines = "".join(write_folded(fold, table, name) for name, fold in groups.items())
+        parted = (line.rpartition(" ") for line in lines.splitlines())
+        sides.append({stack: weight for stack, _, weight in parted})
+    one, two = sides
+    stacks = sorted(one.keys() | two.keys())
+    return "".join(f"{stack} {one.get(stack, 0)} {two.get(stack, 0)}\n" for stack in stacks)
+
+
 def folded_name(frame: Frame) -> str:
     """A frame as one field of a folded line; ``;`` becomes ``:`` as in stackcollapse-perf.pl."""
     if frame.kind is Kind.PYTHON:
