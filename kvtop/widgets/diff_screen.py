@@ -18,9 +18,9 @@ from kvtop.widgets.diff_graph import DiffGraph
 from kvtop.widgets.diff_table import DiffTable
 from kvtop.widgets.flamegraph import Flamegraph
 from kvtop.widgets.key_bar import KeyBar, KeyHint
-from kvtop.widgets.profile_screen import ProfileScreen
 from kvtop.widgets.prompt import Pattern, PromptScreen
 from kvtop.widgets.scope_text import length, remarks
+from kvtop.widgets.scoped_screen import ScopedScreen
 
 Save = Callable[[Side, Side, str], object]
 _EVERY = 1.0
@@ -40,7 +40,7 @@ _HINTS = (
 )
 
 
-class DiffScreen(ProfileScreen):
+class DiffScreen(ScopedScreen):
     """Two sides of the store's samples; what is shown "now" follows the newest until frozen.
 
     ``baseline`` is asked for at every load, so that a new one shows at once; ``label`` is the one
@@ -96,15 +96,11 @@ class DiffScreen(ProfileScreen):
         until: float | None = None,
         save: Save | None = None,
     ) -> None:
-        super().__init__()
-        self.store = store
-        self.scope = scope
-        self.live = live and scope.range is None
+        super().__init__(store, scope, live=live, until=until)
         self.normalise: Normalise = "share"
         self._label = label
         self._baseline = baseline
         self.pair = self._pairs()[0]
-        self._until = until
         self._save = save
         self._seen: float | None = None
         self._sides = (Side({}, 0.0), Side({}, 0.0))
@@ -124,13 +120,6 @@ class DiffScreen(ProfileScreen):
 
     # Data
 
-    @property
-    def until(self) -> float | None:
-        """The newest moment that is shown."""
-        if self.scope.range is not None:
-            return self.scope.range.last
-        return self.store.ring.last_time if self._until is None else self._until
-
     def refresh_data(self) -> None:
         """Follow the newest samples, unless frozen; called on every tick.
 
@@ -141,13 +130,6 @@ class DiffScreen(ProfileScreen):
             return
         if self._seen is None or not 0 <= newest - self._seen < _EVERY:
             self._load()
-
-    def set_scope(self, scope: Scope) -> None:
-        """Compare another stretch of time."""
-        self.scope = scope
-        self.live = scope.range is None
-        self._until = None
-        self._load()
 
     def baseline_changed(self) -> None:
         """Compare the new baseline with what is shown."""
@@ -211,22 +193,6 @@ class DiffScreen(ProfileScreen):
     def action_normalise(self) -> None:
         """Shares of each side, or samples per second."""
         self.normalise = "time" if self.normalise == "share" else "share"
-        self._load()
-
-    def action_window(self, step: int) -> None:
-        """Look further back, or less far."""
-        scope = self.scope.longer() if step > 0 else self.scope.shorter()
-        if self.scope.range is None:
-            self.scope = scope
-            self._load()
-        else:
-            self.set_scope(scope)
-
-    def action_freeze(self) -> None:
-        """Keep what is shown, or follow again, which leaves a range."""
-        self.scope = self.scope.over(None)
-        self.live = not self.live
-        self._until = None if self.live else self.store.ring.last_time
         self._load()
 
     def action_other(self) -> None:

@@ -8,7 +8,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
-from kvtop.profile.ring import Filter, GroupKey, SampleRing
+from kvtop.profile.ring import Filter, GroupKey
 from kvtop.profile.scope import Scope
 from kvtop.profile.text import safe_text
 from kvtop.profile.tree import CallTree
@@ -18,10 +18,10 @@ from kvtop.widgets.figures import clock
 from kvtop.widgets.flame_state import Groups
 from kvtop.widgets.flamegraph import Flamegraph
 from kvtop.widgets.key_bar import KeyBar, KeyHint
-from kvtop.widgets.profile_screen import ProfileScreen
 from kvtop.widgets.prompt import Pattern, PromptScreen
 from kvtop.widgets.samples import Samples, keep_matching
 from kvtop.widgets.scope_text import length, remarks
+from kvtop.widgets.scoped_screen import ScopedScreen
 
 Source = Callable[[float, GroupKey | None], Groups]
 """(seconds, grouping) -> folds of the last seconds; one group named '' where not grouped."""
@@ -44,7 +44,7 @@ _HINTS = (
 )
 
 
-class FlamegraphScreen(ProfileScreen):
+class FlamegraphScreen(ScopedScreen):
     """The past ``window`` seconds of the ring as a flamegraph; it follows new samples until frozen.
 
     ``scope`` stands in for the window: since a mark, or a range, which holds still.
@@ -116,17 +116,13 @@ class FlamegraphScreen(ProfileScreen):
         scope: Scope | None = None,
         tree: CallTree | None = None,
     ) -> None:
-        super().__init__()
-        self.store = store
-        self.scope = Scope(window) if scope is None else scope
+        super().__init__(store, scope or Scope(window), live=live, until=until)
         self.label = label
-        self.live = live and self.scope.range is None
         self.grouping: GroupKey | None = None
         self.only: Pattern | None = None
         """Stacks without a frame that matches are left out."""
         self._save = save
         self._source = source or self._ring
-        self._frozen_at = until if self.scope.range is None else self.scope.range.last
         self._seen: object = None
         self.flamegraph = Flamegraph(store.table, id="flamegraph")
         if tree is not None and tree.options == self.flamegraph.state.options:
@@ -138,8 +134,6 @@ class FlamegraphScreen(ProfileScreen):
 
     def on_mount(self) -> None:
         """Show the window as it is now."""
-        if not self.live and self._frozen_at is None:
-            self._frozen_at = self.ring.last_time
         self.flamegraph.focus()
         self._load()
 
@@ -149,11 +143,6 @@ class FlamegraphScreen(ProfileScreen):
         return (self.flamegraph,)
 
     # Data
-
-    @property
-    def ring(self) -> SampleRing:
-        """The samples that are shown."""
-        return self.store.ring
 
     @property
     def event(self) -> str:
@@ -193,23 +182,6 @@ class FlamegraphScreen(ProfileScreen):
             self.flamegraph.unit,
         )
 
-    @property
-    def window(self) -> float:
-        """Seconds that are shown."""
-        return self.scope.seconds(self.until)
-
-    @property
-    def until(self) -> float | None:
-        """The newest moment that is shown, monotonic seconds; None where there is no sample."""
-        return self._frozen_at if self._frozen_at is not None else self.ring.last_time
-
-    def set_scope(self, scope: Scope) -> None:
-        """Show another stretch of time: a range holds still, all else follows the newest."""
-        self.scope = scope
-        self.live = scope.range is None
-        self._frozen_at = None if scope.range is None else scope.range.last
-        self._load()
-
     def refresh_data(self) -> None:
         """Follow the newest samples, unless frozen; called on every tick."""
         if self.live and self.ring.revision != self._seen:
@@ -236,8 +208,7 @@ class FlamegraphScreen(ProfileScreen):
             parts.append(f"by {self.grouping.value}")
         parts += self._left_out()
         if not self.live and self.scope.range is None:
-            until = self._frozen_at
-            at = "" if until is None else f" at {clock(self.store.wall(until))}"
+            at = "" if self.until is None else f" at {clock(self.store.wall(self.until))}"
             parts.append(f"FROZEN{at}")
         return safe_text(" · ".join(parts))
 
@@ -266,25 +237,9 @@ class FlamegraphScreen(ProfileScreen):
         """Nothing to zoom out of: back to where one came from."""
         self.action_close()
 
-    def action_freeze(self) -> None:
-        """Keep what is shown, or follow again, which leaves a range."""
-        self.scope = self.scope.over(None)
-        self.live = not self.live
-        self._frozen_at = None if self.live else self.ring.last_time
-        self._load()
-
     def on_unmount(self) -> None:
         """Let go of what a frozen window held."""
         self.flamegraph.state.let_go()
-
-    def action_window(self, step: int) -> None:
-        """Look further back, or less far."""
-        scope = self.scope.longer() if step > 0 else self.scope.shorter()
-        if self.scope.range is None:
-            self.scope = scope
-            self._load()
-        else:
-            self.set_scope(scope)
 
     def action_group(self) -> None:
         """Group by the next thing."""
