@@ -27,7 +27,9 @@ COMMANDS = {
 """Verb -> module with ``add_arguments(parser)`` and ``run(arguments) -> exit code``."""
 
 _EPILOG = """\
-Without --attach, kvtop starts a Raft key-value cluster and stress clients on this machine.
+Without a target, kvtop starts a Raft key-value cluster and stress clients on this machine.
+kvtop [options] -- COMMAND ARGS starts a program, profiles it from its first instruction and
+ends it when one leaves.
 
 commands (each has a --help of its own):
 {commands}
@@ -103,13 +105,26 @@ def _main(argv: Sequence[str]) -> int:
         raise UsageError("kvtop runs on Linux only, because its figures come from Linux perf.")
     if argv and not argv[0].startswith("-"):
         return _command(argv[0], argv[1:])
-    config = load(build_parser().parse_args(argv))
+    options, command = _split(argv)
+    arguments = build_parser().parse_args(options)
+    arguments.command = command
+    config = load(arguments)
     if config.debug is not None:
         importlib.import_module("kvtop.debug_log").start(config.debug, list(argv))
     if not config.headless:
         _check_terminal()
     code: int = importlib.import_module("kvtop.run").run(config)
     return code
+
+
+def _split(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """kvtop's own options, and the command after ``--``."""
+    if "--" not in argv:
+        return argv, ()
+    at = argv.index("--")
+    if at + 1 == len(argv):
+        raise UsageError("after -- comes the command to profile: kvtop -- COMMAND ARGS.")
+    return argv[:at], argv[at + 1 :]
 
 
 def _command(name: str, argv: Sequence[str]) -> int:

@@ -7,10 +7,11 @@ capitals) and the keys of the file come from it.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,16 @@ class Config:
     """Every option of a run; times in seconds, sizes in bytes, rates per second."""
 
     attach: tuple[int, ...] = ()
+    attach_name: str = ""
+    cgroup: str = ""
+    container: str = ""
+    unit: str = ""
+    children: bool = False
+    all: bool = False
+    pick: bool = False
+    command: tuple[str, ...] = ()
+    """Program and arguments that came after ``--``."""
+    command_log: Path | None = None
     nodes: int = 3
     clients: int = 8
     mix: tuple[int, int] = (50, 50)
@@ -72,6 +83,14 @@ class Config:
     def headless(self) -> bool:
         """Whether reports go to standard output instead of a screen."""
         return self.batch or self.json or self.once
+
+    @property
+    def attaches(self) -> bool:
+        """Whether the targets are other programs than kvtop's own cluster."""
+        return bool(
+            (self.attach or self.attach_name or self.cgroup or self.container or self.unit)
+            or (self.all or self.command)
+        )
 
 
 def _integer(low: int, high: int) -> Callable[[str], int]:
@@ -121,6 +140,20 @@ def _pids(text: str) -> tuple[int, ...]:
     return pids
 
 
+def _regex(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"must be a regular expression: {error}") from None
+    return _name(text)
+
+
+def _name(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be empty")
+    return text
+
+
 def _choice(*names: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text not in names:
@@ -159,6 +192,51 @@ OPTIONS: tuple[Option, ...] = (
         ("--attach",),
         "PID[,PID]",
         "profile running processes instead of a cluster",
+        "target",
+    ),
+    Option(
+        "attach_name",
+        _regex,
+        ("--attach-name",),
+        "REGEX",
+        "profile processes whose name or command line matches",
+        "target",
+    ),
+    Option(
+        "cgroup", _name, ("--cgroup",), "PATH", "profile the processes of a control group", "target"
+    ),
+    Option(
+        "container",
+        _name,
+        ("--container",),
+        "ID",
+        "profile the processes of a container, by ID or name",
+        "target",
+    ),
+    Option("unit", _name, ("--unit",), "NAME", "profile the processes of a systemd unit", "target"),
+    Option(
+        "children",
+        _switch,
+        ("--children",),
+        "",
+        "also the descendants they have already; those to come are always followed",
+        "target",
+    ),
+    Option(
+        "all",
+        _switch,
+        ("-a", "--all"),
+        "",
+        "profile the whole machine, figures per process",
+        "target",
+    ),
+    Option("pick", _switch, ("--pick",), "", "choose processes from a list first", "target"),
+    Option(
+        "command_log",
+        Path,
+        ("--command-log",),
+        "FILE",
+        "append the output of -- COMMAND to this file (the logs pane)",
         "target",
     ),
     Option("nodes", _odd_nodes, ("--nodes",), "N", "nodes of the Raft cluster (3)", "cluster"),
@@ -322,6 +400,10 @@ OPTIONS: tuple[Option, ...] = (
 )
 
 
+_TARGETS = ("attach", "attach_name", "cgroup", "container", "unit", "all", "pick")
+"""Options of which any one says what is to be profiled."""
+
+
 def add_options(parser: ArgumentParser, only: Collection[str] = ()) -> None:
     """Add every option to the parser, or some; values stay text until ``load`` checks them."""
     groups: dict[str, Any] = {}
@@ -367,22 +449,57 @@ def log_path(environ: Mapping[str, str]) -> Path:
 
 
 def load(flags: Namespace, environ: Mapping[str, str] = os.environ) -> Config:
-    """Merge the four sources; UsageError names the source of a bad value."""
+    """Merge the four sources; UsageError names the source of a bad value.
+
+    Targets that the command line names replace those of the other sources.
+    """
     path = config_path(environ)
     from_file = _read_file(path)
     values: dict[str, Any] = {}
+    command = tuple(getattr(flags, "command", None) or ())
+    named = bool(command) or any(getattr(flags, name, None) is not None for name in _TARGETS)
     for option in OPTIONS:
         flag = getattr(flags, option.name, None)
         variable = f"KVTOP_{option.name.upper()}"
         if flag is not None:
             values[option.name] = _parse(option, flag, option.flags[-1])
+        elif named and option.name in _TARGETS:
+            continue
         elif variable in environ:
             values[option.name] = _parse(option, environ[variable], variable)
         elif option.name in from_file:
             values[option.name] = _parse(option, from_file[option.name], f"{path}: {option.name}")
     if values.get("debug") == _DEFAULT_LOG:
         values["debug"] = log_path(environ)
-    return Config(**values)
+    config = Config(**values, command=command)
+    _check_targets(config)
+    return config
+
+
+def _check_targets(config: Config) -> None:
+    """UsageError where what is to be profiled contradicts itself."""
+    alone = [
+        name
+        for name, given in (
+            ("-- COMMAND", config.command),
+            ("--all", config.all),
+            ("--pick", config.pick),
+        )
+        if given
+    ]
+    others = [
+        f"--{name.replace('_', '-')}"
+        for name in _TARGETS
+        if name not in ("all", "pick") and getattr(config, name)
+    ]
+    if alone and len(alone) + len(others) > 1:
+        raise UsageError(f"{alone[0]} and {(*alone[1:], *others)[0]} exclude each other.")
+    if config.children and not others:
+        raise UsageError("--children needs processes to begin with, as in --attach PID --children.")
+    if config.command_log is not None and not config.command:
+        raise UsageError("--command-log needs a command: kvtop --command-log FILE -- COMMAND.")
+    if config.pick and config.headless:
+        raise UsageError("--pick needs the screen: name the processes with --attach PID.")
 
 
 def _read_file(path: Path) -> dict[str, str]:
@@ -395,7 +512,7 @@ def _read_file(path: Path) -> dict[str, str]:
         raise UsageError(f"cannot read {path}: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not valid TOML: {error}.") from error
-    known = {field.name for field in fields(Config)}
+    known = {option.name for option in OPTIONS}
     for key in data:
         if key not in known:
             raise UsageError(f"{path}: there is no option {key!r}; kvtop --help lists them.")

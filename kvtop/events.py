@@ -190,6 +190,8 @@ class Target:
     role: Role
     command: str = ""
     python_frames: bool = False
+    parent: int | None = None
+    """PID of the target whose counters hold this one's too, because it was there before."""
 
 
 @dataclass(frozen=True, slots=True)

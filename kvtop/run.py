@@ -55,6 +55,8 @@ async def _run(config: Config) -> int:
     finally:
         ending.stopping()
         await session.stop()
+        if session.epilogue:
+            print(f"kvtop: {session.epilogue}.", file=sys.stderr)
         _log.info("ended")
 
 

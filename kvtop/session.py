@@ -11,16 +11,18 @@ import logging
 import platform
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from kvtop import debug_log
+from kvtop.attached import Attached
 from kvtop.collectors.annotate import AnnotateError, Span
-from kvtop.collectors.attach import AttachError, resolve
+from kvtop.collectors.attach import AttachError
 from kvtop.collectors.doctor import PerfFacts, probe
 from kvtop.collectors.perf_record import PerfRecord
 from kvtop.collectors.perf_stat import PerfStat
-from kvtop.collectors.processes import Processes, process_exists
+from kvtop.collectors.processes import Processes
 from kvtop.config import Config, UsageError
 from kvtop.events import (
     CollectorStatus,
@@ -31,6 +33,7 @@ from kvtop.events import (
     Marker,
     MarkerKind,
     NodeState,
+    SampleBatch,
     Target,
     TargetsChanged,
 )
@@ -86,6 +89,7 @@ class Session:
         self._ring = SampleRing(StackTable())
         self._tasks: list[asyncio.Task[None]] = []
         self._cluster: ClusterRun | None = None
+        self._attached: Attached | None = None
         self._record: PerfRecord | None = None
         self._off_cpu: OffCpu | None = None
         self._following: asyncio.Task[None] | None = None
@@ -94,12 +98,12 @@ class Session:
         self._processes = Processes(perf_pids=self._perf_pids)
 
     async def start(self) -> None:
-        """Start the collectors and, without --attach, the cluster; return once it serves.
+        """Start the collectors and, without another target, the cluster; return once it serves.
 
         UsageError for targets that cannot be profiled, StartError where the cluster fails.
         """
-        if self.config.attach:
-            await self._start_attached(self.config.attach)
+        if self.config.attaches:
+            await self._start_attached()
         else:
             await self._start_cluster()
 
@@ -112,7 +116,14 @@ class Session:
         self._tasks.clear()
         if self._cluster is not None:
             await self._cluster.stop()
+        if self._attached is not None:
+            await self._attached.stop()
         await stopping
+
+    @property
+    def epilogue(self) -> str:
+        """What is left to be said after the end: how a command ended that kvtop started."""
+        return self._attached.epilogue if self._attached is not None else ""
 
     # Reading
 
@@ -246,21 +257,33 @@ class Session:
             raise StartError(f"no temporary directory can be made: {error}.") from error
         await self._wait_serving(self._cluster)
 
-    async def _start_attached(self, pids: tuple[int, ...]) -> None:
+    async def _start_attached(self) -> None:
         probing = asyncio.create_task(probe())
         try:
-            targets = resolve(pids)
+            attached = self._attached = Attached(self.config, self._attach_more)
+            await attached.open()
         except AttachError as error:
             await probing
             raise UsageError(f"{error}.") from None
         facts = await probing
-        frames = "on" if any(target.python_frames for target in targets) else "off"
-        title = ", ".join(target.label for target in targets)
-        self._make_store(title, facts, frames)
-        self.emit(TargetsChanged(time.monotonic(), targets))
+        frames = "on" if any(target.python_frames for target in attached.targets) else "off"
+        self._make_store(attached.title, facts, frames)
+        self.emit(TargetsChanged(time.monotonic(), attached.targets))
         self._launch((self._processes,))
-        self._tasks.append(asyncio.create_task(self._watch(targets)))
-        self._launch_perf(facts, pids)
+        self._launch_perf(facts, attached.pids, attached.call_graph)
+        if self.config.command:
+            await self._wait_attached()
+        try:
+            await attached.go()
+        except AttachError as error:
+            raise UsageError(f"{error}.") from None
+        self._launch((attached,))
+
+    def _attach_more(self, pids: tuple[int, ...]) -> None:
+        """Processes came that perf does not follow by itself."""
+        if self._record is not None:
+            self._record.reconfigure(replace(self._record.options, pids=pids))
+
 
     def _make_store(self, title: str, facts: PerfFacts, frames: str) -> None:
         info = RunInfo(
@@ -276,7 +299,9 @@ class Session:
         )
         self.store = Store(info, self._ring)
 
-    def _launch_perf(self, facts: PerfFacts, pids: tuple[int, ...]) -> None:
+    def _launch_perf(
+        self, facts: PerfFacts, pids: tuple[int, ...], call_graph: str | None = None
+    ) -> None:
         """Attach perf; where it cannot work its panes say why, and the run goes on."""
         config = self.config
         if not facts.works:
@@ -286,7 +311,8 @@ class Session:
             self.emit(LogLine(now, "perf", "error", facts.problem))
             return
         self._record = PerfRecord(
-            self._ring.table, pids, config.frequency, config.call_graph, config.event
+            *(self._ring.table, pids, config.frequency),
+            *(call_graph or config.call_graph, config.event),
         )
         self._launch((self._record, self._stat))
 
@@ -319,11 +345,9 @@ class Session:
     def emit(self, event: Event) -> None:
         """Keep an event; every collector's ``Emit``."""
         if isinstance(event, TargetsChanged):
-            self.ended = not event.targets
-            self._stat.retarget(event.targets)
-            self._processes.retarget(event.targets)
-            if self._off_cpu is not None:
-                self._off_cpu.retarget([target.pid for target in event.targets])
+            self._retarget(event.targets)
+        elif isinstance(event, SampleBatch) and self._attached is not None:
+            self._attached.saw(event.samples)
         debug_log.note(event)
         self.store.apply(event)
 
@@ -334,19 +358,20 @@ class Session:
                 member.name, pid, member.state, "127.0.0.1", member.status_port
             )
 
-    async def _watch(self, targets: tuple[Target, ...]) -> None:
-        """Notice attached processes that exit."""
-        alive = targets
-        while alive:
-            await asyncio.sleep(0.5)
-            left = tuple(target for target in alive if process_exists(target.pid))
-            if left != alive:
-                now = time.monotonic()
-                for target in set(alive) - set(left):
-                    self.emit(Marker(now, MarkerKind.EXIT, f"{target.label} exited", target.label))
-                    self.emit(LogLine(now, target.label, "warning", "the process has exited"))
-                self.emit(TargetsChanged(now, left))
-                alive = left
+    def _retarget(self, targets: tuple[Target, ...]) -> None:
+        counted = targets
+        if self._attached is not None:
+            self._attached.changed(targets)
+            counted = self._attached.counted
+            if self._record is not None and not self.config.all:
+                # For the day that perf has to be started again.
+                pids = tuple(target.pid for target in targets)
+                self._record.options = replace(self._record.options, pids=pids)
+        self.ended = not targets and not self.config.all
+        self._stat.retarget(counted)
+        self._processes.retarget(targets)
+        if self._off_cpu is not None:
+            self._off_cpu.retarget([target.pid for target in targets])
 
     def _perf_pids(self) -> tuple[int, ...]:
         record = self._record.child_pids if self._record is not None else ()

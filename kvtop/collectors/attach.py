@@ -15,6 +15,7 @@ from kvtop.profile.text import safe_text
 
 _KERNEL_THREAD = 0x00200000
 _CAP_PERFMON = 38
+_CAP_SYS_ADMIN = 21
 _PYTHON = re.compile(r"(?:^|/)(?:python|pypy)[\d.]*[a-z]*$")
 _JIT_DUMP = re.compile(r"/jit-\d+\.dump$", re.MULTILINE)
 _LIBPYTHON = re.compile(r"/(?:libpython[\d.]+[a-z]*\.so[\d.]*|python[\d.]*[a-z]*)$", re.MULTILINE)
@@ -37,7 +38,16 @@ class PythonSupport:
 
 def resolve(pids: Sequence[int]) -> tuple[Target, ...]:
     """The targets for these PIDs; AttachError for one that cannot be profiled."""
-    return tuple(_resolve(pid) for pid in dict.fromkeys(pids))
+    return tuple(target_of(pid) for pid in dict.fromkeys(pids))
+
+
+def attachable(pid: int) -> bool:
+    """Whether a process has a program and may be profiled by this user."""
+    try:
+        target_of(pid)
+    except AttachError:
+        return False
+    return True
 
 
 def choose_call_graph(pids: Sequence[int]) -> str:
@@ -65,7 +75,8 @@ def python_support(pid: int) -> PythonSupport:
     return PythonSupport(is_python, is_python and jit, perf_map)
 
 
-def _resolve(pid: int) -> Target:
+def target_of(pid: int) -> Target:
+    """A process as a target; AttachError for one that cannot be profiled."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
         status = Path(f"/proc/{pid}/status").read_text(errors="replace")
@@ -98,12 +109,18 @@ def _permitted(pid: int) -> bool:
             file.read(1)
         return True
     except PermissionError:
-        own = Path("/proc/self/status").read_text()
-        match = re.search(r"^CapEff:\s*([0-9a-f]+)", own, re.MULTILINE)
-        return bool(match and int(match[1], 16) >> _CAP_PERFMON & 1)
+        return may_see_all()
     except OSError:
         # It exited just now; the next look at it says so.
         return True
+
+
+def may_see_all() -> bool:
+    """Whether kvtop has CAP_PERFMON or CAP_SYS_ADMIN, as root has (capabilities(7))."""
+    own = Path("/proc/self/status").read_text()
+    match = re.search(r"^CapEff:\s*([0-9a-f]+)", own, re.MULTILINE)
+    held = int(match[1], 16) if match else 0
+    return bool((held >> _CAP_PERFMON | held >> _CAP_SYS_ADMIN) & 1)
 
 
 def _arguments(pid: int) -> list[str]:

@@ -22,7 +22,7 @@ from kvtop.collectors.perf_jit import JIT_OBJECT_DIRECTORY, JitObjects
 from kvtop.collectors.perf_script import ScriptParser
 from kvtop.collectors.perf_stream import SCRIPT_OPTIONS, RecordOptions, Stream
 from kvtop.collectors.perf_window import PipeWindow
-from kvtop.collectors.processes import process_exists, started_since
+from kvtop.collectors.processes import MACHINE, process_exists, started_since
 from kvtop.collectors.vdso import VDSO, VdsoFile
 from kvtop.events import (
     CollectorStatus,
@@ -36,6 +36,7 @@ from kvtop.events import (
     SampleBatch,
 )
 from kvtop.profile.frames import Frame, Kind
+from kvtop.profile.idle import is_idle
 from kvtop.profile.listing import Listing
 from kvtop.profile.stacks import StackTable
 
@@ -84,6 +85,7 @@ class PerfRecord:
         self._objects = JitObjects()
         self._vdso = VdsoFile()
         objects = {JIT_OBJECT_DIRECTORY: "jit", self._vdso.filename: VDSO}
+        self._table = table
         self._names = ObjectSymbols()
         self._parser = ScriptParser(table, objects, names=self._names)
         self._stream: Stream | None = None
@@ -131,7 +133,7 @@ class PerfRecord:
                     await self._changed.wait()
                     continue
                 # A perf that comes late does not follow the children there are already.
-                whole = (*alive, *started_since(alive, since))
+                whole = tuple(dict.fromkeys((*alive, *started_since(alive, since))))
                 reason = await self._stream_once(whole, emit)
                 if self._changed.is_set() or not any(map(process_exists, self.options.pids)):
                     failures = 0
@@ -193,6 +195,9 @@ class PerfRecord:
             if first:
                 self._names.set_perf_version(stream.perf_version)
             samples = self._parser.feed(text)
+            if self.options.pids == (MACHINE,):
+                table = self._table
+                samples = [s for s in samples if s.pid or not is_idle(table, s.stack)]
             if samples:
                 if first:
                     first = False

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from kvtop.collectors.children import Child
 from kvtop.collectors.doctor import explain, perf_missing
 from kvtop.collectors.fdio import big_pipe, readable
-from kvtop.collectors.processes import process_exists
+from kvtop.collectors.processes import MACHINE, process_exists
 from kvtop.events import CollectorStatus, CounterReading, Emit, Health, Target
 from kvtop.profile.text import safe_text
 
@@ -190,7 +190,8 @@ class PerfStat:
     async def _count(self, label: str, pid: int, interval: float, emit: Emit) -> str:
         source, sink = big_pipe()
         args = ["perf", "stat", "-I", str(round(interval * 1000)), "-x", _SEPARATOR]
-        args += ["--log-fd", "1", "-e", ",".join(self.events), "-p", str(pid)]
+        args += ["--log-fd", "1", "-e", ",".join(self.events)]
+        args += ["-a"] if pid == MACHINE else ["-p", str(pid)]
         try:
             try:
                 child = await Child.spawn(args, stdout=sink)

@@ -48,6 +48,7 @@ from kvtop.collectors.perf_pipe import (
 )
 from kvtop.collectors.perf_script import FIELDS
 from kvtop.collectors.perf_window import PipeWindow
+from kvtop.collectors.processes import MACHINE
 from kvtop.collectors.stack_copy import trim_stack
 from kvtop.collectors.vdso import VdsoFile
 
@@ -78,8 +79,8 @@ SCRIPT_OPTIONS = ("--ns", "--no-inline", "--max-stack", "1024", "-F", FIELDS)
 class RecordOptions:
     """What to record.
 
-    ``call_graph`` is fp, dwarf, ``dwarf,BYTES`` or lbr. ``event`` None lets perf choose: cycles
-    where the machine has them, cpu-clock otherwise.
+    ``pids`` is ``(MACHINE,)`` for all. ``call_graph`` is fp, dwarf, ``dwarf,BYTES`` or lbr.
+    ``event`` None lets perf choose: cycles where the machine has them, cpu-clock otherwise.
     """
 
     pids: tuple[int, ...]
@@ -94,6 +95,8 @@ class RecordOptions:
         args += ["-F", str(self.frequency), "--call-graph", graph, *buffer_options()]
         if self.event is not None:
             args += ["-e", self.event]
+        if self.pids == (MACHINE,):
+            return [*args, "-o", "-", "-a"]
         return [*args, "-o", "-", "-p", ",".join(map(str, self.pids))]
 
 

@@ -13,6 +13,9 @@ import psutil
 
 from kvtop.events import CollectorStatus, Emit, Health, OwnUsage, ProcessUsage, Target
 
+MACHINE = 0
+"""The PID that stands for every process: perf is started with -a instead of -p."""
+
 
 def started_since(pids: Iterable[int], since: float) -> tuple[int, ...]:
     """Descendants of processes that began at ``since`` (CLOCK_BOOTTIME seconds) or later."""
@@ -34,6 +37,8 @@ def _start_time(pid: int) -> float:
 
 def process_exists(pid: int) -> bool:
     """Whether the process runs; one that has ended and was not reaped does not."""
+    if pid == MACHINE:
+        return True
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
     except OSError:

@@ -11,6 +11,8 @@ from kvtop.widgets.base import Help
 from kvtop.widgets.figures import percent, size, whole
 from kvtop.widgets.table import Cell, Column, LiveTable, Row
 
+_MACHINE = 0
+"""The parent of all where the whole machine is profiled."""
 _LOUD = {"stopped", "zombie", "dead", "tracing-stop"}
 
 
@@ -44,7 +46,14 @@ class ProcessesPane(LiveTable[Target]):
         return self.store.cluster.revision, tuple(self.store.targets.values())
 
     def update_data(self) -> None:
+        if any(target.parent == _MACHINE for target in self.store.targets.values()):
+            # The busiest of the machine: who is not among them any more has not exited.
+            self._seen_targets = {}
         self._seen_targets |= self.store.targets
+        for label in [t.label for t in self._seen_targets.values() if t.parent is not None]:
+            # Children that ended are told in the logs: there may be thousands of them.
+            if label not in self.store.targets:
+                del self._seen_targets[label]
         self.update_items(list(self._seen_targets.values()))
 
     def describe(self) -> None:

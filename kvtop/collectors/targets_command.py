@@ -1,0 +1,256 @@
+"""``kvtop -- COMMAND``: a program that kvtop starts, profiles from its first instruction, and ends.
+
+The child is forked first and waits; once perf is attached to it, it runs the program.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import errno
+import os
+import re
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from kvtop.collectors.attach import AttachError
+from kvtop.collectors.fdio import big_pipe, readable
+from kvtop.events import Emit, LogLine, Role, Target
+from kvtop.profile.text import safe_text
+
+_PR_SET_PDEATHSIG = 1
+_PATIENCE = 3.0
+"""Seconds that the program has for SIGTERM before it is killed."""
+_LINES_AT_ONCE = 50
+_READ_EVERY = 0.1
+_CHUNK = 1 << 16
+_PYTHON = re.compile(r"(^|/)(python|pypy)[\d.]*[a-z]*$")
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Command:
+    """A program, its output, and its end. ``fork``, ``go``, and always ``stop``."""
+
+    def __init__(self, argv: Sequence[str], log: Path | None = None) -> None:
+        """AttachError where there is no such program, or the log cannot be written."""
+        self.argv = tuple(argv)
+        self.name = safe_text(argv[0].rpartition("/")[2], 40)
+        self.ended = asyncio.Event()
+        """Set when the program has ended and was reaped."""
+        self.returncode: int | None = None
+        self.pid = 0
+        self._program = _find(argv[0])
+        self._failure: OSError | None = None
+        self._stopped = False
+        self._started: asyncio.Future[None] | None = None
+        self._output = -1
+        self._log = log
+        try:
+            if log is None:
+                self._output, self._writer = big_pipe()
+            else:
+                flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+                self._writer = os.open(log, flags, 0o644)
+        except OSError as error:
+            raise AttachError(f"cannot write {log}: {error.strerror}") from error
+        self._gate_out, self._gate = os.pipe()
+        self._pid_out, self._pid_in = os.pipe()
+
+    @property
+    def label(self) -> str:
+        """As the views name it."""
+        return f"{self.name}({self.pid})"
+
+    @property
+    def target(self) -> Target:
+        """The program as a target."""
+        return Target(self.label, self.pid, Role.OTHER, safe_text(" ".join(self.argv), 200))
+
+    @property
+    def call_graph(self) -> str:
+        """What suits the program: dwarf for Python, whose usual builds keep no frame pointers."""
+        return "dwarf" if _is_python(self._program) else "fp"
+
+    async def fork(self) -> None:
+        """Make the process that will be the program; ``pid`` is known then."""
+        loop = asyncio.get_running_loop()
+        self._started = loop.create_future()
+        # A thread of its own: it forks, and the kernel ends the program with the thread that did.
+        threading.Thread(target=self._own, args=(loop,), daemon=True).start()
+        if not await readable(self._pid_out, 10.0):
+            raise AttachError(f"cannot start {self.name}: the system is out of breath")
+        self.pid = int(os.read(self._pid_out, 32) or b"0")
+        if not self.pid:
+            await self._await_start()
+
+    async def go(self) -> None:
+        """Let it run; AttachError where the kernel cannot run it."""
+        os.write(self._gate, b"\n")
+        await self._await_start()
+
+    async def _await_start(self) -> None:
+        assert self._started is not None
+        await self._started
+        os.close(self._writer)
+        self._writer = -1
+        if self._failure is not None:
+            reason: str | None = self._failure.strerror
+            if self._failure.errno == errno.ENOEXEC:
+                reason = "it is neither a program nor a script with a #! line"
+            raise AttachError(f"cannot start {safe_text(self.argv[0], 80)}: {reason}")
+
+    async def follow(self, emit: Emit) -> None:
+        """Put its output into the log lines until it ends; never hold the program up for it."""
+        if self._output < 0:
+            text = f"its output goes to {self._log}"
+            emit(LogLine(time.monotonic(), self.label, "info", safe_text(text)))
+            return
+        os.set_blocking(self._output, False)
+        rest = b""
+        while await readable(self._output):
+            data = _drain(self._output)
+            *lines, rest = (rest + data).split(b"\n")
+            if not data and rest:
+                lines, rest = [rest], b""
+            now = time.monotonic()
+            for line in lines[-_LINES_AT_ONCE:]:
+                emit(LogLine(now, self.label, "info", safe_text(line.decode(errors="replace"))))
+            if len(lines) > _LINES_AT_ONCE:
+                text = f"{len(lines) - _LINES_AT_ONCE:,} more lines at once are left out"
+                emit(LogLine(now, self.label, "debug", text))
+            if not data:
+                return
+            rest = rest[-_CHUNK:]
+            await asyncio.sleep(_READ_EVERY)
+
+    def how_it_ended(self) -> str:
+        """One sentence on the end; '' while it runs."""
+        code = self.returncode
+        if code is None:
+            return ""
+        if self._stopped and code < 0:
+            return f"{self.label} was ended with kvtop"
+        if code >= 0:
+            return f"{self.label} exited with code {code}"
+        with suppress(ValueError):
+            return f"{self.label} was ended by {signal.Signals(-code).name}"
+        return f"{self.label} was ended by signal {-code}"
+
+    async def stop(self) -> None:
+        """End its process group and what is left of it; safe to call twice and before it ran."""
+        if self._gate >= 0:
+            # Closed without a word: a child that waits still leaves without running anything.
+            for fd in (self._gate, self._gate_out, self._pid_out, self._pid_in):
+                os.close(fd)
+            self._gate = -1
+        if self._started is not None and not self._started.done():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(self._started), _PATIENCE)
+        self._stopped = self._stopped or not self.ended.is_set()
+        if self.pid and self._signal(signal.SIGTERM):
+            deadline = time.monotonic() + _PATIENCE
+            # The group may outlive the program, and nothing tells of its end.
+            while self._signal(0) and time.monotonic() < deadline:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+            self._signal(signal.SIGKILL)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.ended.wait(), _PATIENCE)
+        for fd in (self._writer, self._output):
+            if fd >= 0:
+                os.close(fd)
+        self._writer = self._output = -1
+
+    def _signal(self, number: int) -> bool:
+        """Send a signal to the group; False where nobody is in it any more."""
+        try:
+            os.killpg(self.pid, number)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            pass
+        return True
+
+    def _own(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Start the program and wait for its end; runs in a thread."""
+        process: subprocess.Popen[bytes] | None = None
+        try:
+            process = subprocess.Popen(
+                self.argv,
+                executable=self._program,
+                stdin=subprocess.DEVNULL,
+                stdout=self._writer,
+                stderr=self._writer,
+                start_new_session=True,
+                preexec_fn=self._wait_for_perf,
+            )
+        except OSError as error:
+            self._failure = error
+        except subprocess.SubprocessError:
+            # The child left by itself: nobody waits for it any more.
+            self._failure = OSError(errno.ECANCELED, "it was called off")
+        _tell(loop, self._has_started)
+        if process is not None:
+            self.returncode = process.wait()
+        _tell(loop, self.ended.set)
+
+    def _has_started(self) -> None:
+        if self._started is not None and not self._started.done():
+            self._started.set_result(None)
+
+    def _wait_for_perf(self) -> None:
+        """Runs in the child between fork and exec (prctl(2))."""
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        os.close(self._gate)
+        os.write(self._pid_in, str(os.getpid()).encode())
+        if os.read(self._gate_out, 1) != b"\n":
+            os._exit(127)
+
+
+def _tell(loop: asyncio.AbstractEventLoop, what: object) -> None:
+    with suppress(RuntimeError):  # The loop was closed meanwhile.
+        loop.call_soon_threadsafe(what)  # type: ignore[arg-type]
+
+
+def _drain(fd: int) -> bytes:
+    """All that is there now, up to 1 MiB; b'' at the end."""
+    parts: list[bytes] = []
+    with suppress(BlockingIOError):
+        while len(parts) < 16 and (part := os.read(fd, _CHUNK)):
+            parts.append(part)
+    return b"".join(parts)
+
+
+def _find(name: str) -> str:
+    found = shutil.which(name)
+    if found is not None:
+        return found
+    shown = safe_text(name, 80)
+    path = Path(name)
+    if "/" not in name:
+        raise AttachError(f"cannot start {shown}: there is no such command in PATH")
+    if not path.exists():
+        raise AttachError(f"cannot start {shown}: there is no such file")
+    if path.is_dir():
+        raise AttachError(f"cannot start {shown}: it is a directory")
+    raise AttachError(f"cannot start {shown}: it is not executable; see chmod +x")
+
+
+def _is_python(program: str) -> bool:
+    """Whether a program, or the interpreter that its #! line names, is Python."""
+    if _PYTHON.search(os.path.realpath(program)) or _PYTHON.search(program):
+        return True
+    try:
+        with Path(program).open("rb") as file:
+            first = file.readline(256)
+    except OSError:
+        return False
+    if not first.startswith(b"#!"):
+        return False
+    words = os.fsdecode(first[2:]).split()
+    return any(_PYTHON.search(word) for word in words[:2])
