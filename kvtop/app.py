@@ -81,7 +81,7 @@ class KvtopApp(App[int]):
         yield self.header
         yield self.dashboard
         info = self.session.store.info
-        keys = footer_keys(info.has_cluster, info.readonly)
+        keys = footer_keys(info.has_faults, info.readonly)
         yield KeyBar([KeyHint(k.label, k.footer, f"app.{action_of(k)}", k.rank) for k in keys])
 
     def on_mount(self) -> None:
@@ -93,10 +93,10 @@ class KvtopApp(App[int]):
             self.set_timer(self.session.config.duration, partial(self.exit, 0))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Hide the keys of the cluster where kvtop did not start one."""
+        """Hide the keys of faults where kvtop did not start the cluster."""
         if action == "open":
             action = str(parameters[0])
-        mine = {key.action for key in keys_for(self.session.store.info.has_cluster)}
+        mine = {key.action for key in keys_for(self.session.store.info.has_faults)}
         return action in mine or action not in {key.action for key in KEYS}
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
@@ -109,7 +109,7 @@ class KvtopApp(App[int]):
                 yield SystemCommand(title, f"{screen.NAME}, key {key}", run)
             return
         info = self.session.store.info
-        for entry in keys_for(info.has_cluster and not info.readonly):
+        for entry in keys_for(info.has_faults and not info.readonly):
             if entry.action not in ("quit", "command_palette"):
                 title = f"{entry.text[:1].upper()}{entry.text[1:]}"
                 run = partial(self.run_action, action_of(entry))
@@ -156,7 +156,7 @@ class KvtopApp(App[int]):
 
     def action_help(self) -> None:
         """Show every key."""
-        keys = keys_for(self.session.store.info.has_cluster)
+        keys = keys_for(self.session.store.info.has_faults)
         rows = [(key.group, key.label, key.text) for key in keys]
         rows += [("Panes", key, text) for key, text in self.dashboard.KEYS_HELP]
         for pane in self.dashboard.panes:

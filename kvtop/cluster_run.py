@@ -105,6 +105,7 @@ class ClusterRun:
                 dir=str(directory.absolute()),
                 python_frames="jit" if self._python_frames else "off",
                 no_stress=config.no_stress,
+                cluster=config.cluster,
             )
         )
 

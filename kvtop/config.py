@@ -54,6 +54,8 @@ class Config:
     command: tuple[str, ...] = ()
     """Program and arguments that came after ``--``."""
     command_log: Path | None = None
+    endpoints: tuple[tuple[str, int], ...] = ()
+    cluster: str = "raft"
     nodes: int = 3
     clients: int = 8
     mix: tuple[int, int] = (50, 50)
@@ -154,6 +156,19 @@ def _name(text: str) -> str:
     return text
 
 
+def _endpoints(text: str) -> tuple[tuple[str, int], ...]:
+    found: dict[tuple[str, int], None] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        address = part.removeprefix("http://").removesuffix("/")
+        host, _, port = address.rpartition(":")
+        if "/" in address or not host or not re.fullmatch(r"[0-9]{1,5}", port):
+            raise ValueError("must be HOST:PORT,... without TLS, for example 10.0.0.1:2379")
+        found[host.strip("[]"), int(port)] = None
+    if not found or not all(1 <= port <= 65535 for _, port in found):
+        raise ValueError("must be HOST:PORT,... with ports of 1 to 65535")
+    return tuple(found)
+
+
 def _choice(*names: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text not in names:
@@ -239,7 +254,24 @@ OPTIONS: tuple[Option, ...] = (
         "append the output of -- COMMAND to this file (the logs pane)",
         "target",
     ),
-    Option("nodes", _odd_nodes, ("--nodes",), "N", "nodes of the Raft cluster (3)", "cluster"),
+    Option(
+        "endpoints",
+        _endpoints,
+        ("--endpoints",),
+        "HOST:PORT,...",
+        "watch a running cluster of etcd or kvtop; its members on this machine are profiled",
+        "target",
+    ),
+    Option(
+        "cluster",
+        _choice("raft", "etcd"),
+        ("--cluster",),
+        "KIND",
+        "store to start: raft (kvtop's own) or etcd, which must be installed (raft)",
+        "cluster",
+        choices=("raft", "etcd"),
+    ),
+    Option("nodes", _odd_nodes, ("--nodes",), "N", "nodes of the cluster (3)", "cluster"),
     Option(
         "dir",
         Path,
@@ -400,7 +432,7 @@ OPTIONS: tuple[Option, ...] = (
 )
 
 
-_TARGETS = ("attach", "attach_name", "cgroup", "container", "unit", "all", "pick")
+_TARGETS = ("attach", "attach_name", "cgroup", "container", "unit", "all", "pick", "endpoints")
 """Options of which any one says what is to be profiled."""
 
 
@@ -494,6 +526,8 @@ def _check_targets(config: Config) -> None:
     ]
     if alone and len(alone) + len(others) > 1:
         raise UsageError(f"{alone[0]} and {(*alone[1:], *others)[0]} exclude each other.")
+    if config.endpoints and len(others) > 1:
+        raise UsageError(f"--endpoints and {others[0]} exclude each other.")
     if config.children and not others:
         raise UsageError("--children needs processes to begin with, as in --attach PID --children.")
     if config.command_log is not None and not config.command:

@@ -30,6 +30,8 @@ class NodeState(StrEnum):
     UP = "up"
     PAUSED = "paused"
     DOWN = "down"
+    SILENT = "silent"
+    """It does not answer, and nobody here knows more of it."""
 
 
 class MarkerKind(StrEnum):

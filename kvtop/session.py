@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import platform
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -55,7 +54,11 @@ ATTACH_WAIT = 1.5
 SERVE_WAIT = 20.0
 RESTART_DELAYS = (0.5, 1.0, 2.0, 5.0, 10.0)
 READONLY = "--readonly disables faults"
-_NEED_313 = "Python frames of the cluster need Python 3.13 or newer"
+_NO_STRESS_HERE = "kvtop starts no stress clients on a cluster that it only watches."
+_NO_MEMBER_HERE = (
+    "No endpoint is a process of this machine that may be profiled: run kvtop where the members "
+    "run, with sudo where they belong to another user."
+)
 
 
 class StartError(Exception):
@@ -95,6 +98,7 @@ class Session:
         self._following: asyncio.Task[None] | None = None
         self._stat = PerfStat(interval=max(1.0, config.refresh))
         self._status: ClusterCollector | None = None
+        self._facts: PerfFacts | None = None
         self._processes = Processes(perf_pids=self._perf_pids)
 
     async def start(self) -> None:
@@ -102,7 +106,9 @@ class Session:
 
         UsageError for targets that cannot be profiled, StartError where the cluster fails.
         """
-        if self.config.attaches:
+        if self.config.endpoints:
+            await self._start_watching()
+        elif self.config.attaches:
             await self._start_attached()
         else:
             await self._start_cluster()
@@ -231,20 +237,16 @@ class Session:
     # Starting
 
     async def _start_cluster(self) -> None:
+        from kvtop.cluster_kind import choose_kind
         from kvtop.cluster_run import ClusterRun
-        from kvtop.collectors.cluster import ClusterCollector
 
-        config = self.config
-        want = config.python_frames != "off"
-        able = sys.version_info >= (3, 13)
-        if config.python_frames == "jit" and not able:
-            raise UsageError(f"--python-frames jit: {_NEED_313}.")
-        frames = "on" if want and able else "off" if not want else f"{_NEED_313}."
-        self._status = ClusterCollector()
-        self._cluster = ClusterRun(self.emit, self._member_changed, want and able)
+        kind = await choose_kind(self.config)
+        config = self.config = kind.config
+        self._status = kind.collector
+        self._cluster = ClusterRun(self.emit, self._member_changed, kind.jit)
         facts, supervisor = await asyncio.gather(probe(), self._cluster.spawn())
         clients = "no stress" if config.no_stress else f"{config.clients} clients"
-        self._make_store(f"{config.nodes}-node Raft cluster, {clients}", facts, frames)
+        self._make_store(f"{kind.title}, {clients}", facts, kind.frames)
         if config.no_stress:
             reason = "No stress clients run, as --no-stress asks."
             self.emit(CollectorStatus(time.monotonic(), "stress", Health.UNAVAILABLE, reason))
@@ -284,6 +286,28 @@ class Session:
         if self._record is not None:
             self._record.reconfigure(replace(self._record.options, pids=pids))
 
+    async def _start_watching(self) -> None:
+        from kvtop.collectors.endpoints import EndpointsCollector
+
+        watch = EndpointsCollector(self.config.endpoints, self._members_moved)
+        facts, targets = await asyncio.gather(probe(), watch.settle())
+        self._facts = facts
+        frames = "on" if any(target.python_frames for target in targets) else "off"
+        self._make_store(watch.title, facts, frames)
+        now = time.monotonic()
+        self.emit(CollectorStatus(now, "stress", Health.UNAVAILABLE, _NO_STRESS_HERE))
+        for name in (PerfRecord.name, PerfStat.name):
+            self.emit(CollectorStatus(now, name, Health.UNAVAILABLE, _NO_MEMBER_HERE))
+        self._launch((watch, self._processes))
+        self._members_moved(targets)
+
+    def _members_moved(self, targets: tuple[Target, ...]) -> None:
+        """The watched members on this machine are now these."""
+        assert self._facts is not None
+        if self._record is not None:
+            self._attach_more(tuple(target.pid for target in targets))
+        elif targets:
+            self._launch_perf(self._facts, tuple(target.pid for target in targets))
 
     def _make_store(self, title: str, facts: PerfFacts, frames: str) -> None:
         info = RunInfo(
@@ -294,7 +318,8 @@ class Session:
             python_frames=frames,
             started=time.monotonic(),
             wall_offset=time.time() - time.monotonic(),
-            has_cluster=self._cluster is not None,
+            has_cluster=self._cluster is not None or bool(self.config.endpoints),
+            watched=bool(self.config.endpoints),
             readonly=self.config.readonly,
         )
         self.store = Store(info, self._ring)
@@ -325,6 +350,13 @@ class Session:
         except TimeoutError:
             text = "perf was slow to attach; the first samples are missing"
             self.emit(LogLine(time.monotonic(), PerfRecord.name, "warning", text))
+            self._tasks.append(asyncio.create_task(self._attach_again(self._record)))
+
+    @staticmethod
+    async def _attach_again(record: PerfRecord) -> None:
+        """What was forked before perf had attached is followed by a second start of it only."""
+        await record.attached.wait()
+        record.reconfigure(record.options)
 
     async def _wait_serving(self, cluster: ClusterRun) -> None:
         serving = asyncio.create_task(cluster.serving.wait())
@@ -367,7 +399,7 @@ class Session:
                 # For the day that perf has to be started again.
                 pids = tuple(target.pid for target in targets)
                 self._record.options = replace(self._record.options, pids=pids)
-        self.ended = not targets and not self.config.all
+        self.ended = not (targets or self.config.all or self.config.endpoints)
         self._stat.retarget(counted)
         self._processes.retarget(targets)
         if self._off_cpu is not None:

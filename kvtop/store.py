@@ -50,6 +50,17 @@ class RunInfo:
     """Wall clock minus monotonic clock at the start, seconds."""
     has_cluster: bool
     readonly: bool = False
+    watched: bool = False
+    """Whether the cluster ran already: kvtop only looks at it."""
+
+    @property
+    def has_faults(self) -> bool:
+        """Whether nodes can be killed, paused and restarted here."""
+        return self.has_cluster and not self.watched
+
+
+ALL_THE_TIME = 0.99
+"""Share of an interval from which on an event counts as never having shared the hardware."""
 
 
 class CounterStore:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from kvtop.events import CollectorStatus, Emit, Health, NodeState, NodeStatus, Role
 from kvtop.profile.text import safe_text
@@ -37,6 +38,8 @@ class ClusterCollector:
     """
 
     name = "cluster"
+    unanswered: ClassVar[NodeState | None] = None
+    """State of a node that does not answer, where that is not for its supervisor to say."""
 
     def __init__(self, interval: float = 0.5) -> None:
         self.interval = interval
@@ -82,9 +85,9 @@ class ClusterCollector:
         except StatusError as error:
             if node.state is NodeState.STARTING:
                 return NodeStatus(now, node.name, node.pid, node.state)
-            return NodeStatus(
-                time.monotonic(), node.name, node.pid, node.state, error=safe_text(str(error), 200)
-            )
+            state = self.unanswered or node.state
+            text = safe_text(str(error), 200)
+            return NodeStatus(time.monotonic(), node.name, node.pid, state, error=text)
 
     def _judge(self, statuses: list[NodeStatus], emit: Emit) -> None:
         silent = [s for s in statuses if s.error]

@@ -15,6 +15,7 @@ from kvtop.workload.status import StatusError
 
 FSYNC = "etcd_disk_wal_fsync_duration_seconds"
 KEYS = "etcd_debugging_mvcc_keys_total"
+STARTED = "process_start_time_seconds"
 METRICS_EVERY = 2.0
 """Seconds: the text is 150 kB long, which costs a member some milliseconds to write."""
 _CANDIDATES = ("StateCandidate", "StatePreCandidate")
@@ -31,6 +32,8 @@ class Reading:
     """Seconds, estimated within a bucket of etcd's histogram, of the last ten seconds."""
     fsyncs: int | None
     keys: int | None
+    started: float | None
+    """When the process says that it started, Unix time."""
 
     @property
     def role(self) -> Role:
@@ -61,12 +64,13 @@ class EtcdMember:
         if time.monotonic() - self._asked >= METRICS_EVERY:
             self._asked = time.monotonic()
             text = await fetch_metrics(self._connection, patience)
-            self._metrics = parse(text, (FSYNC, f"{FSYNC}_count", KEYS))
+            self._metrics = parse(text, (FSYNC, f"{FSYNC}_count", KEYS, STARTED))
             fsyncs = self._metrics.histograms.get(FSYNC)
             if fsyncs is not None:
                 self._fsync_p99 = self._quantile.update(self._asked, fsyncs)
         count, keys = self._metrics.whole(f"{FSYNC}_count"), self._metrics.whole(KEYS)
-        return Reading(status, state, self._fsync_p99, count, keys)
+        started = self._metrics.values.get(STARTED)
+        return Reading(status, state, self._fsync_p99, count, keys, started)
 
     def close(self) -> None:
         """End the connection."""

@@ -11,7 +11,7 @@ from base64 import b64encode
 from dataclasses import dataclass
 from typing import Any
 
-from kvtop.etcd.http import HttpConnection, HttpError, Response
+from kvtop.etcd.http import HttpConnection, HttpError, NoAnswer, Response
 
 _OUR_FAULT = (400, 401, 403, 404, 405)
 """What the gateway makes of gRPC's InvalidArgument, Unauthenticated and their like."""
@@ -19,6 +19,10 @@ _OUR_FAULT = (400, 401, 403, 404, 405)
 
 class EtcdError(Exception):
     """A member that refused or gave no answer; the text says why."""
+
+
+class EtcdSilent(EtcdError):
+    """Nothing answers there."""
 
 
 class EtcdRefused(EtcdError):
@@ -80,6 +84,8 @@ async def fetch_metrics(connection: HttpConnection, patience: float) -> str:
     """The text of ``/metrics``. EtcdError."""
     try:
         response = await connection.get("/metrics", patience)
+    except NoAnswer as error:
+        raise EtcdSilent(str(error)) from None
     except HttpError as error:
         raise EtcdError(str(error)) from None
     if response.status != 200:
@@ -101,6 +107,8 @@ async def put(connection: HttpConnection, key: bytes, value: bytes, patience: fl
 async def _post(connection: HttpConnection, path: str, body: bytes, patience: float) -> Response:
     try:
         response = await connection.post(path, body, patience)
+    except NoAnswer as error:
+        raise EtcdSilent(str(error)) from None
     except HttpError as error:
         raise EtcdError(str(error)) from None
     if response.status != 200:

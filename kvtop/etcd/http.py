@@ -6,6 +6,7 @@ As much of HTTP as etcd's gateway needs. A stress client has one such connection
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from dataclasses import dataclass
 
@@ -19,6 +20,10 @@ _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})[ \r]")
 
 class HttpError(Exception):
     """No answer, or one that is no HTTP; the text says why."""
+
+
+class NoAnswer(HttpError):
+    """Nobody listens there, or whoever does says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +80,11 @@ class HttpConnection:
             whole = _CLOSING.search(first) is None
             return response
         except TimeoutError:
-            raise HttpError(f"no answer from {self} within {patience:g} s") from None
+            raise NoAnswer(f"no answer from {self} within {patience:g} s") from None
         except asyncio.IncompleteReadError:
             raise HttpError(f"{self} closed the connection") from None
         except (OSError, ValueError, asyncio.LimitOverrunError) as error:
-            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            raise HttpError(f"{self}: {reason}") from None
+            raise HttpError(f"{self}: {error or type(error).__name__}") from None
         finally:
             if not whole:
                 self.close()
@@ -88,7 +92,15 @@ class HttpConnection:
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, bool]:
         if self._streams is not None:
             return *self._streams, True
-        self._streams = await asyncio.open_connection(self.host, self.port, limit=_MAX_HEAD)
+        try:
+            self._streams = await asyncio.open_connection(self.host, self.port, limit=_MAX_HEAD)
+        except OSError as error:
+            # asyncio's own text has the addresses once more, each with its error.
+            code = error.errno or 0  # negative: of getaddrinfo(3), with its own texts
+            reason = os.strerror(code) if code > 0 else error.strerror or str(error)
+            if "Connect call failed" in reason:
+                reason = "Connection refused"
+            raise NoAnswer(f"{self}: {reason}") from None
         return *self._streams, False
 
 

@@ -22,6 +22,7 @@ _STATES = {
     NodeState.UP: ("up", "good"),
     NodeState.PAUSED: (" PAUSED ", "loud"),
     NodeState.DOWN: (" DOWN ", "loud"),
+    NodeState.SILENT: (" SILENT ", "loud"),
 }
 _LIVE = (NodeState.UP, NodeState.PAUSED)
 _FAR = 1000
