@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from kvtop.tool_events import ToolReading
+
 
 class Role(StrEnum):
     """What a profiled process is at one moment. ``OTHER`` is any process of ``--attach``."""
@@ -164,9 +166,18 @@ class WaitStats:
     """Records that the kernel dropped since then."""
 
 
+class CountedBy(StrEnum):
+    """Whose counts a CounterReading is; its label names one of them."""
+
+    TARGET = "target"
+    THREAD = "thread"
+    CORE = "core"
+    """Of the whole machine, whatever runs there."""
+
+
 @dataclass(frozen=True, slots=True)
 class CounterReading:
-    """One event of ``perf stat`` over one interval for one target.
+    """One event of ``perf stat`` over one interval for one target, thread or core.
 
     ``value`` is the count (ms for task-clock) in the interval; ``None`` with ``supported`` True
     means "not counted this time", with False "this machine has no such event".
@@ -181,6 +192,7 @@ class CounterReading:
     unit: str
     supported: bool = True
     running: float = 1.0
+    by: CountedBy = CountedBy.TARGET
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +206,18 @@ class Target:
     python_frames: bool = False
     parent: int | None = None
     """PID of the target whose counters hold this one's too, because it was there before."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedProcess:
+    """A process that may be picked; its names are raw, ``cpu_percent`` is of one core."""
+
+    pid: int
+    user: str
+    cpu_percent: float | None
+    rss: int | None
+    name: str
+    command: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +247,8 @@ class NodeStatus:
     fdatasync_p99: float | None = None
     fdatasyncs: int | None = None
     """Cumulative number of fdatasync calls."""
+    fdatasync_buckets: tuple[tuple[int, int], ...] = ()
+    """Those of the last 5 to 10 s: bucket N counts what took 2**N to 2**(N+1) microseconds."""
     keys: int | None = None
     error: str = ""
     db_size: int | None = None
@@ -310,6 +336,7 @@ Event = (
     | PipelineStats
     | WaitBatch
     | WaitStats
+    | ToolReading
     | CounterReading
     | TargetsChanged
     | NodeStatus

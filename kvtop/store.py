@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from kvtop.events import (
     CollectorStatus,
+    CountedBy,
     CounterReading,
     Event,
     Health,
@@ -30,9 +31,11 @@ from kvtop.events import (
     WaitBatch,
     WaitStats,
 )
+from kvtop.profile.cumulative import Cumulative
 from kvtop.profile.ring import SampleRing
 from kvtop.profile.series import Series
 from kvtop.profile.stacks import StackTable
+from kvtop.tool_events import Tool, ToolReading
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ ALL_THE_TIME = 0.99
 
 
 class CounterStore:
-    """Counter series per (label, event); ``label`` is a target's."""
+    """Counter series per (label, event); ``label`` is a target's, a thread's or a core's."""
 
     def __init__(self) -> None:
         self.revision = 0
@@ -72,6 +75,8 @@ class CounterStore:
         """Of the newest reading."""
         self._last: dict[tuple[str, str], CounterReading] = {}
         self._series: dict[tuple[str, str], Series] = {}
+        self._totals: dict[tuple[str, str], Cumulative] = {}
+        self._shared: set[tuple[str, str]] = set()
 
     def add(self, reading: CounterReading) -> None:
         """Keep a reading; the series holds the rate per second of the interval."""
@@ -83,6 +88,11 @@ class CounterStore:
         if series.last_time is None or reading.time >= series.last_time:
             series.append(reading.time, rate)
             self._last[key] = reading
+            if reading.value is not None:
+                total = self._totals.setdefault(key, Cumulative())
+                total.add(reading.time - reading.interval, reading.time, reading.value)
+                if reading.running < ALL_THE_TIME:
+                    self._shared.add(key)
             self.time = reading.time if self.time is None else max(self.time, reading.time)
             self.revision += 1
 
@@ -104,6 +114,31 @@ class CounterStore:
         """Rate per second over time, or None where there is none yet."""
         return self._series.get((label, event))
 
+    def total(self, label: str, event: str) -> Cumulative | None:
+        """All that was counted since the start, over time; None where nothing was yet."""
+        return self._totals.get((label, event))
+
+    def was_shared(self, label: str, event: str) -> bool:
+        """Whether the event was ever on the hardware for a part of an interval only."""
+        return (label, event) in self._shared
+
+    def clear(self) -> None:
+        """Forget all: something else is counted from now on."""
+        self.time = None
+        self.revision += 1
+        for kept in (self._last, self._series, self._totals, self._shared):
+            kept.clear()
+
+    def copy(self) -> CounterStore:
+        """A store that reads as this one does now."""
+        other = CounterStore()
+        other.revision, other.time = self.revision, self.time
+        other._last = dict(self._last)
+        other._series = {key: one.copy() for key, one in self._series.items()}
+        other._totals = {key: one.copy() for key, one in self._totals.items()}
+        other._shared = set(self._shared)
+        return other
+
 
 class StressStore:
     """History of the stress clients' throughput (ops/s) and latency (seconds)."""
@@ -111,6 +146,8 @@ class StressStore:
     def __init__(self) -> None:
         self.revision = 0
         self.last: StressStats | None = None
+        self.operations = Cumulative()
+        """Acknowledged operations."""
         self.rate = Series()
         self.p50 = Series()
         self.p99 = Series()
@@ -121,6 +158,7 @@ class StressStore:
         if self.last is not None and stats.time < self.last.time:
             return
         self.last = stats
+        self.operations.add(stats.time - stats.interval, stats.time, stats.operations)
         self.rate.append(stats.time, stats.rate)
         self.p50.append(stats.time, stats.p50)
         self.p99.append(stats.time, stats.p99)
@@ -141,6 +179,25 @@ class WaitStore:
         self.stats = None
 
 
+class ToolStore:
+    """The newest reading of each tool."""
+
+    def __init__(self) -> None:
+        self._readings: dict[Tool, ToolReading] = {}
+
+    def add(self, reading: ToolReading) -> None:
+        """Keep a reading instead of the one before."""
+        self._readings[reading.tool] = reading
+
+    def reading(self, tool: Tool) -> ToolReading | None:
+        """The newest one, or None where there is none yet."""
+        return self._readings.get(tool)
+
+    def clear(self, tool: Tool) -> None:
+        """Forget it: another recording begins."""
+        self._readings.pop(tool, None)
+
+
 @dataclass(slots=True)
 class _Versioned:
     revision: int = 0
@@ -151,6 +208,8 @@ class ClusterStore(_Versioned):
     """Newest status per node and newest /proc reading per label."""
 
     nodes: dict[str, NodeStatus] = field(default_factory=dict)
+    fdatasyncs: dict[str, Cumulative] = field(default_factory=dict)
+    """Calls per node over time."""
     usage: dict[str, ProcessUsage] = field(default_factory=dict)
 
     @property
@@ -183,8 +242,11 @@ class Store:
         self.info = info
         self.ring = ring
         self.counters = CounterStore()
+        self.details = {CountedBy.THREAD: CounterStore(), CountedBy.CORE: CounterStore()}
+        """Counters of threads and cores, while somebody asked for them."""
         self.stress = StressStore()
         self.waits = WaitStore(ring.table)
+        self.tools = ToolStore()
         self.cluster = ClusterStore()
         self.markers = MarkerStore()
         self.logs = LogStore()
@@ -214,8 +276,10 @@ class Store:
                 self._add_samples(self.waits.ring, event.samples)
             case WaitStats():
                 self.waits.stats = event
+            case ToolReading():
+                self.tools.add(event)
             case CounterReading():
-                self.counters.add(event)
+                self.details.get(event.by, self.counters).add(event)
             case NodeStatus():
                 self._add_status(event)
             case ProcessUsage():
@@ -258,6 +322,9 @@ class Store:
     def _add_status(self, status: NodeStatus) -> None:
         before = self.cluster.nodes.get(status.name)
         self.cluster.nodes[status.name] = status
+        if status.fdatasyncs is not None:
+            calls = self.cluster.fdatasyncs.setdefault(status.name, Cumulative())
+            calls.add_total(status.time, status.fdatasyncs)
         self.cluster.revision += 1
         if status.pid is not None and (before is None or before.role is not status.role):
             self._labels[status.pid] = (status.name, status.role)

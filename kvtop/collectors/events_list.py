@@ -9,7 +9,6 @@ import asyncio
 import json
 import re
 from dataclasses import dataclass
-from difflib import get_close_matches
 from itertools import pairwise
 
 from kvtop.collectors.children import output_of
@@ -238,6 +237,8 @@ async def _with_hint(event: str, problem: str) -> str:
         names = [event.name for event in await list_events() if not event.problem]
     except EventsError:
         return problem
+    from difflib import get_close_matches
+
     near = get_close_matches(event, names, 3, 0.7)
     if not near:
         return problem

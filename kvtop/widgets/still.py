@@ -19,15 +19,18 @@ def still(store: Store) -> Store:
     """
     kept = copy.copy(store)
     kept.ring = StillRing(store.ring)
-    kept.counters = copy.copy(store.counters)
-    kept.counters._last = dict(store.counters._last)
-    kept.counters._series = {key: one.copy() for key, one in store.counters._series.items()}
+    kept.counters = store.counters.copy()
+    kept.details = {by: counters.copy() for by, counters in store.details.items()}
     kept.stress = copy.copy(store.stress)
     for name in ("rate", "p50", "p99", "p999"):
         setattr(kept.stress, name, getattr(store.stress, name).copy())
+    kept.stress.operations = store.stress.operations.copy()
     kept.sample_rate = store.sample_rate.copy()
     kept.cluster = replace(
-        store.cluster, nodes=dict(store.cluster.nodes), usage=dict(store.cluster.usage)
+        store.cluster,
+        nodes=dict(store.cluster.nodes),
+        usage=dict(store.cluster.usage),
+        fdatasyncs={name: calls.copy() for name, calls in store.cluster.fdatasyncs.items()},
     )
     kept.markers = replace(store.markers, items=deque(store.markers.items))
     kept.logs = replace(store.logs, items=deque(store.logs.items))
