@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import inf, nextafter
 
+from kvtop.profile.ring import Filter
+
 WINDOWS = (5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 """Lengths of the moving window in seconds, from which keys choose; since-mark comes after them."""
 
@@ -62,6 +64,11 @@ class Scope:
         if self.marked is not None:
             return self.marked, max(newest, self.marked)
         return newest - self.window, newest
+
+    def filter(self, newest: float | None, label: str | None = None) -> Filter:
+        """The samples in it, of one target where ``label`` is not None."""
+        start, end = self.bounds(newest)
+        return Filter(start, end, None if label is None else frozenset((label,)))
 
     def seconds(self, newest: float | None) -> float:
         """The length that is shown, given the newest sample's time."""

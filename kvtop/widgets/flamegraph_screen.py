@@ -8,7 +8,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
-from kvtop.profile.ring import Filter, GroupKey
+from kvtop.profile.ring import GroupKey
 from kvtop.profile.scope import Scope
 from kvtop.profile.text import safe_text
 from kvtop.profile.tree import CallTree
@@ -151,13 +151,10 @@ class FlamegraphScreen(ScopedScreen):
         return f"{stats.event} @ {stats.frequency} Hz" if stats is not None else ""
 
     def _ring(self, seconds: float, grouping: GroupKey | None) -> Groups:
-        ring = self.ring
-        start, end = self.scope.bounds(self.until)
-        labels = None if self.label is None else frozenset((self.label,))
-        filter = Filter(start=start, end=end, labels=labels)
+        filter = self.scope.filter(self.until, self.label)
         if grouping is None:
-            return {"": ring.fold(filter)}
-        return ring.fold_by(filter, grouping)
+            return {"": self.ring.fold(filter)}
+        return self.ring.fold_by(filter, grouping)
 
     def counts(self) -> dict[int, int]:
         """Stack id -> samples of what is shown, whatever it is grouped by."""

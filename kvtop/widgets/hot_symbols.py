@@ -10,7 +10,6 @@ from textual.binding import Binding, BindingType
 
 from kvtop.profile.frames import Kind
 from kvtop.profile.hotspots import Hotspot
-from kvtop.profile.ring import Filter
 from kvtop.profile.scope import Scope
 from kvtop.profile.text import safe_text
 from kvtop.store import Store
@@ -160,9 +159,7 @@ class HotSymbolsPane(LiveTable[Hotspot]):
     def counts(self) -> dict[int, int]:
         """Stack id -> samples of the window and target that are shown."""
         ring = self.store.ring
-        start, end = self.scope.bounds(ring.last_time)
-        labels = None if self.label is None else frozenset((self.label,))
-        return ring.fold(Filter(start=start, end=end, labels=labels))
+        return ring.fold(self.scope.filter(ring.last_time, self.label))
 
     def update_data(self) -> None:
         self.update_items(self._counts.update(self.counts()))

@@ -87,9 +87,7 @@ class WaitsScreen(FlamegraphScreen):
         return f"1 in {stats.every} switches has its stack"
 
     def _filter(self) -> Filter:
-        start, end = self.scope.bounds(self.until)
-        labels = None if self.label is None else frozenset((self.label,))
-        return Filter(start=start, end=end, labels=labels)
+        return self.scope.filter(self.until, self.label)
 
     def _ring(self, seconds: float, grouping: GroupKey | None) -> Groups:
         if grouping is None:

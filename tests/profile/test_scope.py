@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from kvtop.profile.ring import Filter
 from kvtop.profile.scope import WINDOWS, Scope, TimeRange
 
 
@@ -65,3 +66,10 @@ def test_another_window_leaves_the_range() -> None:
     assert inside.longer() == Scope(60.0)
     assert inside.shorter() == Scope(10.0)
     assert inside.at_mark(5.0).over(TimeRange(1.0, 2.0)).longer().range is None
+
+
+def test_a_filter_keeps_the_samples_of_the_scope() -> None:
+    assert Scope(10).filter(100.0) == Filter(90.0, 100.0)
+    assert Scope(10).filter(None, "node0") == Filter(labels=frozenset(("node0",)))
+    chosen = TimeRange(5.0, 7.0)
+    assert Scope(10).over(chosen).filter(100.0) == Filter(5.0, chosen.last)
