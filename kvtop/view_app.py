@@ -107,10 +107,7 @@ class FileScreen(FlamegraphScreen):
         parts = [meta.title, self.event, f"{weight:,} {meta.unit}{span}"]
         if self.grouping is not None:
             parts.append(f"by {self.split.value}")
-        if self.only is not None:
-            parts.append(f"only /{self.only.pattern}/")
-        if (hidden := self.flamegraph.state.options.hidden) is not None:
-            parts.append(f"without /{hidden.pattern}/")
+        parts += self._left_out()
         return safe_text(" · ".join(filter(None, parts)))
 
     def on_flamegraph_zoomed_out(self, event: Flamegraph.ZoomedOut) -> None:
