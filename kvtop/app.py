@@ -262,7 +262,7 @@ class KvtopApp(App[int]):
 
     def action_stream(self) -> None:
         """What the sample stream lacks, and why."""
-        self.header.on_click()
+        self.header.show_stream()
 
     def action_next_target(self) -> None:
         """Hot symbols of all processes, then of each in turn."""

@@ -171,6 +171,10 @@ class RunHeader(Pane, can_focus=False):
 
     def on_click(self) -> None:
         """The whole of it."""
+        self.show_stream()
+
+    def show_stream(self) -> None:
+        """Every flaw of the sample stream, its cause and remedy."""
         self.app.push_screen(HelpScreen(self.stream_rows(), "The sample stream"))
 
     def _stream(self) -> list[Item]:
