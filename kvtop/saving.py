@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kvtop import snapshot
-from kvtop.profile.diff import Side
 from kvtop.session import Session
 from kvtop.snapshot import SaveError, Shot
+from kvtop.widgets.compare import Comparison
 
 if TYPE_CHECKING:
     from kvtop.app import KvtopApp
@@ -43,9 +43,10 @@ def save_all(app: KvtopApp) -> None:
     _work(app, save())
 
 
-def save_diff(app: KvtopApp, one: Side, two: Side, caption: str) -> None:
-    """Write both sides of a comparison as folded stacks."""
-    _work(app, _tell_saved(app, snapshot.save_diff(app.session, one, two, caption)))
+def save_diff(app: KvtopApp, shown: Comparison, folded: bool) -> None:
+    """Write both sides of a comparison as an interactive SVG, or as folded stacks."""
+    save = snapshot.save_diff_folded if folded else snapshot.save_diff
+    _work(app, _tell_saved(app, save(app.session, shown)))
 
 
 def _work(app: KvtopApp, saving: Coroutine[None, None, object]) -> None:

@@ -7,16 +7,18 @@ import shlex
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from kvtop import __version__
-from kvtop.export.folded import write_folded
-from kvtop.export.svg import SvgMeta, write_svg
-from kvtop.profile.diff import Side
+from kvtop.export.folded import write_folded, write_folded_diff
+from kvtop.export.svg import SvgMeta, SvgView, write_svg, write_svg_groups
+from kvtop.export.svg_diff import DiffMeta, write_svg_diff
+from kvtop.profile.shape import Shown, shaped
 from kvtop.profile.stacks import StackTable
 from kvtop.session import Session
+from kvtop.widgets.compare import Comparison
 
 _ON_THE_WAY = 2.0
 """Seconds between a sample and its arrival that no one need be told of."""
@@ -32,6 +34,7 @@ class Shot:
 
     ``until`` is its newest moment, monotonic seconds (now where None); ``label`` the one target
     that it is limited to, if it is. Weights of another ``unit`` than samples are of ``event``.
+    ``shown`` is how a flamegraph shows them, where one does.
     """
 
     counts: Mapping[int, int]
@@ -40,22 +43,37 @@ class Shot:
     label: str | None = None
     unit: str = "samples"
     event: str = ""
+    shown: Shown | None = None
 
 
 async def save_svg(session: Session, shot: Shot) -> Path:
-    """Write the fold as an interactive SVG into the output directory; returns its path."""
+    """Write what is shown as an interactive SVG into the output directory; returns its path.
+
+    Filters, groups and folds are those of the flamegraph; the footer says what they leave out.
+    """
     path = _unused(session.config.output, ".svg")
     table, meta = session.store.table, _meta(session, shot)
-    text = await asyncio.to_thread(write_svg, shot.counts, table, meta)
+    text = await asyncio.to_thread(_shown_svg, shot, table, meta)
     _write(path, text)
     return path.absolute()
+
+
+def _shown_svg(shot: Shot, table: StackTable, meta: SvgMeta) -> str:
+    if shot.shown is None:
+        return write_svg(shot.counts, table, meta)
+    groups, shaped_table = shaped(shot.shown, table)
+    options = shot.shown.options
+    view = SvgView(callers=options.inverted, glue=not options.fold_glue)
+    meta = replace(meta, window="  ·  ".join((meta.window, *shot.shown.left_out)))
+    return write_svg_groups(groups, shaped_table, meta, view)
 
 
 async def save_all(session: Session, shot: Shot) -> Path:
     """Write perf.data, perf.unfold, perf.folded and perf.svg into a directory of their own.
 
-    The former two hold every target, and all from the beginning of the window until now; they
-    are left out where the weights are no samples.
+    Nothing is filtered in them, whatever the flamegraph hides. The former two hold every target,
+    and all from the beginning of the window until now; they are left out where the weights are no
+    samples.
     """
     directory = _unused(session.config.output, "")
     table = session.store.table
@@ -98,27 +116,41 @@ def _clock(wall: float) -> str:
     return f"{datetime.fromtimestamp(wall):%H:%M:%S}"
 
 
-async def save_diff(session: Session, one: Side, two: Side, caption: str) -> Path:
+async def save_diff(session: Session, shown: Comparison) -> Path:
+    """Write both sides as one interactive SVG, red where there is more; returns its path."""
+    path = _unused(session.config.output, ".diff.svg")
+    store, (one, two) = session.store, (shown.before.side, shown.after.side)
+    names = shown.before.name, shown.after.name
+    pipeline = store.pipeline
+    meta = SvgMeta(
+        title=f"{' → '.join(names)} of {store.info.title}",
+        command=shlex.join(["kvtop", *sys.argv[1:]]),
+        host=store.info.host,
+        kernel=store.info.kernel,
+        event=pipeline.event if pipeline else "",
+        frequency=f"{pipeline.frequency} Hz" if pipeline else "",
+        window="  ·  ".join(filter(None, (shown.stretch, shown.before.remark, shown.after.remark))),
+        version=__version__,
+    )
+    diff = DiffMeta(*names, (one.seconds, two.seconds), shown.normalise)
+    view = SvgView(callers=shown.options.inverted, glue=not shown.options.fold_glue)
+    folds = {"": one.counts}, {"": two.counts}
+    text = await asyncio.to_thread(write_svg_diff, *folds, store.table, meta, diff, view)
+    _write(path, text)
+    return path.absolute()
+
+
+async def save_diff_folded(session: Session, shown: Comparison) -> Path:
     """Write both sides in one file, a line ``stack before after`` each; returns its path.
 
     That is what difffolded.pl makes and flamegraph.pl draws in red and blue. The first line, a
     comment, says what is compared.
     """
     path = _unused(session.config.output, ".diff.folded")
-    text = await asyncio.to_thread(_folded_diff, one, two, session.store.table, caption)
-    _write(path, text)
+    folds = {"": shown.before.side.counts}, {"": shown.after.side.counts}
+    text = await asyncio.to_thread(write_folded_diff, *folds, session.store.table)
+    _write(path, f"# {shown.words}\n{text}")
     return path.absolute()
-
-
-def _folded_diff(one: Side, two: Side, table: StackTable, caption: str) -> str:
-    sides: list[dict[str, str]] = []
-    for side in (one, two):
-        lines = write_folded(side.counts, table).splitlines()
-        sides.append({stack: n for stack, _, n in (line.rpartition(" ") for line in lines)})
-    before, after = sides
-    stacks = sorted(before.keys() | after.keys())
-    rows = [f"{stack} {before.get(stack, 0)} {after.get(stack, 0)}\n" for stack in stacks]
-    return f"# {caption}\n" + "".join(rows)
 
 
 def _unused(parent: Path, suffix: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,11 +10,14 @@ import pytest
 
 from kvtop.events import SampleBatch, StackSample
 from kvtop.profile.diff import Side
-from kvtop.profile.ring import Filter
+from kvtop.profile.ring import Filter, GroupKey
 from kvtop.profile.scope import Scope, TimeRange
+from kvtop.profile.shape import Shown
+from kvtop.profile.tree import TreeOptions
 from kvtop.session import Session
-from kvtop.snapshot import Shot, raw_remark, save_all, save_diff, save_svg
+from kvtop.snapshot import Shot, raw_remark, save_all, save_diff, save_diff_folded, save_svg
 from kvtop.store import Store
+from kvtop.widgets.compare import Comparison, Named
 from tests.fake_session import FakeSession, config
 from tests.widgets.conftest import _utc as _utc
 from tests.widgets.made_up import START, change, fill, make_store
@@ -117,16 +121,56 @@ def test_at_the_beginning_of_a_run_nothing_is_missing() -> None:
     assert raw_remark(session, Shot(counts, 30.0, START + 10)) == ""
 
 
-async def test_both_sides_of_a_diff_are_in_one_file(tmp_path: Path) -> None:
-    store = make_store()
+def two_sides(store: Store) -> Comparison:
     change(store, START, 1, 0, 10)
     one = Side(store.ring.fold(), 1.0)
     change(store, START + 5, 1, 2, 7)
     two = Side(store.ring.fold(Filter(start=START + 5)), 1.0)
-    session = FakeSession(config(output=tmp_path), store)
-    path = await save_diff(session, one, two, "one → two")
+    named = Named(one, "baseline <1>"), Named(two, "now", "the leader changed meanwhile")
+    return Comparison(*named, "time", "last 30 s", "one → two", TreeOptions(inverted=True))
+
+
+async def test_a_diff_is_an_svg_of_both_sides(tmp_path: Path) -> None:
+    store = make_store()
+    shown = two_sides(store)
+    path = await save_diff(FakeSession(config(output=tmp_path), store), shown)
+    text = path.read_text()
+    assert path.name.endswith(".diff.svg")
+    for words in (
+        *("append_entries", "_find", "baseline &lt;1&gt; → now", "the leader changed meanwhile"),
+        *("last 30 s", "10 samples of 1 s", "red: more after than before", '"rates":true'),
+    ):
+        assert words in text
+    assert '"callers":true' in text
+
+
+async def test_both_sides_of_a_diff_are_in_one_file(tmp_path: Path) -> None:
+    store = make_store()
+    shown = two_sides(store)
+    path = await save_diff_folded(FakeSession(config(output=tmp_path), store), shown)
     head, *lines = path.read_text().splitlines()
     assert head == "# one → two" and path.name.endswith(".diff.folded")
     fields = [line.rsplit(" ", 2) for line in lines]
     assert [(before, after) for _, before, after in fields] == [("10", "0"), ("0", "7")]
     assert "append_entries" in fields[0][0] and "_find" in fields[1][0]
+
+
+async def test_what_is_hidden_on_the_screen_is_not_in_the_svg_and_the_footer_says_so(
+    tmp_path: Path,
+) -> None:
+    store = fill(make_store(), 20)
+    session = FakeSession(config(output=tmp_path), store)
+    counts = store.ring.fold()
+    groups = store.ring.fold_by(Filter(), GroupKey.LABEL)
+    options = TreeOptions(hidden=re.compile("append_entries"), fold_glue=False)
+    shown = Shown(groups, options, ("without /append_entries/",))
+    shot = Shot(counts, 20.0, START + 20, shown=shown)
+    text = (await save_svg(session, shot)).read_text()
+    assert "without /append_entries/" in text and f'"{next(iter(groups))}"' in text
+    assert text.count("append_entries") == text.count("without /append_entries/")
+    assert '"glue":true' in text and f"{sum(counts.values()):,} samples" in text
+    # The raw files have everything.
+    directory = await save_all(session, shot)
+    assert "append_entries" in (directory / "perf.folded").read_text()
+    svg = (directory / "perf.svg").read_text()
+    assert "append_entries" in svg and "without /" not in svg

@@ -38,7 +38,7 @@ def show(app: KvtopApp) -> None:
         label=label,
         live=live,
         until=until,
-        save=lambda one, two, caption: saving.save_diff(app, one, two, caption),
+        save=lambda shown, folded: saving.save_diff(app, shown, folded),
     )
     app.open_screen(screen)
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from kvtop.events import Role
-from kvtop.profile.diff import Side
+from kvtop.profile.diff import Normalise, Side
 from kvtop.profile.ring import Filter, GroupKey, SampleRing
 from kvtop.profile.scope import Scope
 from kvtop.profile.stacks import StackTable
 from kvtop.profile.text import safe_text
+from kvtop.profile.tree import TreeOptions
 from kvtop.store import Store
 
 _MOST_TARGETS = 8
@@ -64,6 +65,21 @@ class Named:
     side: Side
     name: str
     remark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What a diff shows, to be saved: ``stretch`` says of which time, ``options`` how it is drawn.
+
+    ``words`` is all of it in one line.
+    """
+
+    before: Named
+    after: Named
+    normalise: Normalise
+    stretch: str
+    words: str
+    options: TreeOptions
 
 
 def pairs(store: Store, baseline: bool, label: str | None = None) -> list[Pair]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
-from kvtop.profile.diff import Normalise, Side, diff_symbols
+from kvtop.profile.diff import Normalise, diff_symbols
 from kvtop.profile.scope import Scope
 from kvtop.profile.text import safe_text
 from kvtop.store import Store
 from kvtop.widgets.base import Help
-from kvtop.widgets.compare import Baseline, Named, Pair, named_side, pairs
+from kvtop.widgets.compare import Baseline, Comparison, Named, Pair, named_side, pairs
 from kvtop.widgets.diff_graph import DiffGraph
 from kvtop.widgets.diff_table import DiffTable
 from kvtop.widgets.flamegraph import Flamegraph
@@ -22,7 +23,8 @@ from kvtop.widgets.prompt import Pattern, PromptScreen
 from kvtop.widgets.scope_text import length, remarks
 from kvtop.widgets.scoped_screen import ScopedScreen
 
-Save = Callable[[Side, Side, str], object]
+Save = Callable[[Comparison, bool], object]
+"""Of a comparison, as an SVG (False) or as folded stacks (True)."""
 _EVERY = 1.0
 """Seconds of new samples after which a comparison is made anew."""
 _HINTS = (
@@ -36,7 +38,7 @@ _HINTS = (
     KeyHint("space", "freeze", "screen.freeze", 1),
     KeyHint("/", "search", "screen.search", 1),
     KeyHint("b", "new baseline", "app.baseline", 3),
-    KeyHint("s", "save", "screen.save", 3),
+    KeyHint("s", "save SVG", "screen.save", 3),
 )
 
 
@@ -59,12 +61,13 @@ class DiffScreen(ScopedScreen):
         Binding("tab,shift+tab", "other", "graph or table", show=False),
         Binding("space", "freeze", "freeze"),
         Binding("slash", "search", "search", key_display="/"),
-        Binding("s", "save", "save both sides as folded stacks"),
+        Binding("s", "save", "save as SVG, red and blue"),
+        Binding("S", "save(True)", "save both sides as folded stacks"),
         Binding("question_mark", "help", "help", key_display="?"),
         Binding("left_square_bracket", "window(-1)", "shorter window", key_display="["),
         Binding("right_square_bracket", "window(1)", "longer window", key_display="]"),
         # Keys of the main screen that must not reach it from here.
-        Binding("k,p,z,t,o,S", "nothing", show=False),
+        Binding("k,p,z,t,o", "nothing", show=False),
     ]
     KEYS_HELP: ClassVar[list[Help]] = [
         ("v", "compare the next two: baseline, followers and leader, two targets"),
@@ -75,7 +78,8 @@ class DiffScreen(ScopedScreen):
         ("space", "freeze, or follow the newest samples again"),
         ("[ ]", "shorter or longer window"),
         ("b", "make what is shown now the baseline"),
-        ("s", "save both sides as folded stacks, for flamegraph.pl's red and blue"),
+        ("s", "save as interactive SVG, red where there is more, blue where less"),
+        ("S", "save both sides as folded stacks, for flamegraph.pl's red and blue"),
         ("esc d", "back"),
     ]
     DEFAULT_CSS = """
@@ -103,8 +107,8 @@ class DiffScreen(ScopedScreen):
         self.pair = self._pairs()[0]
         self._save = save
         self._seen: float | None = None
-        self._sides = (Side({}, 0.0), Side({}, 0.0))
-        self._caption = ""
+        self.shown: Comparison | None = None
+        """What is compared, once it is on the screen."""
         self.diff_graph = DiffGraph(store.table, id="diff-graph")
         self.table = DiffTable(store, id="diff-table")
 
@@ -146,10 +150,11 @@ class DiffScreen(ScopedScreen):
             for part in (self.pair.before, self.pair.after)
         )
         normalise = self.normalise if self._timed(one, two) else "share"
-        self._sides = one.side, two.side
-        self._caption = self._words(one, two, normalise)
-        self.diff_graph.set_sides(one.side, two.side, normalise, self._caption)
-        glue = self.diff_graph.state.options.fold_glue
+        stretch, words = self._stretch(), self._words(one, two, normalise)
+        options = self.diff_graph.state.options
+        self.shown = Comparison(one, two, normalise, stretch, words, options)
+        self.diff_graph.set_sides(one.side, two.side, normalise, words)
+        glue = options.fold_glue
         rows = diff_symbols(self.store.table, one.side, two.side, normalise, glue)
         self.table.set_rows(rows, normalise)
         if self.live:
@@ -165,12 +170,16 @@ class DiffScreen(ScopedScreen):
     def _words(self, one: Named, two: Named, normalise: Normalise) -> str:
         sides = " → ".join(f"{side.name} ({side.side.weight:,})" for side in (one, two))
         parts = [sides, "share" if normalise == "share" else "per second"]
-        parts.append(f"{length(self.scope, self.until)}")
-        parts += remarks(self.scope, self.store.info.wall_offset)
+        parts.append(self._stretch())
         parts += [one.remark, two.remark]
         if not self.live and self.scope.range is None:
             parts.append("FROZEN")
         return safe_text(" · ".join(part for part in parts if part))
+
+    def _stretch(self) -> str:
+        """Of which time the samples are."""
+        said = remarks(self.scope, self.store.info.wall_offset)
+        return " · ".join(filter(None, (length(self.scope, self.until), *said)))
 
     # Keys
 
@@ -226,10 +235,11 @@ class DiffScreen(ScopedScreen):
         """Let go of what a frozen comparison held."""
         self.diff_graph.state.let_go()
 
-    def action_save(self) -> None:
-        """Save through the application."""
-        if self._save is not None:
-            self._save(*self._sides, self._caption)
+    def action_save(self, folded: bool = False) -> None:
+        """Save through the application, the way the graph is turned now."""
+        if self._save is not None and self.shown is not None:
+            options = self.diff_graph.state.options
+            self._save(replace(self.shown, options=options), folded)
 
     async def action_graph(self, action: str) -> None:
         """Run an action of the graph."""

@@ -10,11 +10,11 @@ from textual.app import App
 from textual.pilot import Pilot
 
 from kvtop.events import NodeState, NodeStatus, Role
-from kvtop.profile.diff import Change, Side, strength
+from kvtop.profile.diff import Change, strength
 from kvtop.profile.ring import Filter
 from kvtop.profile.scope import Scope, TimeRange
 from kvtop.store import Store
-from kvtop.widgets.compare import Baseline, Pair, Part, covered, named_side, pairs
+from kvtop.widgets.compare import Baseline, Comparison, Pair, Part, covered, named_side, pairs
 from kvtop.widgets.diff_graph import delta_text, rate_text
 from kvtop.widgets.diff_screen import DiffScreen
 from tests.widgets import golden
@@ -186,23 +186,28 @@ async def test_what_vanished_is_seen_at_the_widths_before() -> None:
         assert state.change(0).before == 200 and state.change(0).after == 600
 
 
+def words(screen: DiffScreen) -> str:
+    assert screen.shown is not None
+    return screen.shown.words
+
+
 async def test_it_follows_the_newest_until_frozen() -> None:
     store = fill(make_store(), 60)
     async with shown(store) as (screen, pilot):
         await pilot.press("space")
-        before = screen._caption.removesuffix(" · FROZEN")
+        before = words(screen).removesuffix(" · FROZEN")
         for event in play(store, START + 60, START + 90):
             store.apply(event)
         screen.refresh_data()
-        assert "FROZEN" in screen._caption
-        assert screen._caption.removesuffix(" · FROZEN") == before
+        assert "FROZEN" in words(screen)
+        assert words(screen).removesuffix(" · FROZEN") == before
         await pilot.press("space")
-        assert screen._caption != before and "FROZEN" not in screen._caption
-        sides = screen._sides
+        assert words(screen) != before and "FROZEN" not in words(screen)
+        sides = screen.shown
         for event in play(store, START + 90, START + 95):
             store.apply(event)
         screen.refresh_data()
-        assert screen._sides != sides
+        assert screen.shown != sides
 
 
 async def test_every_key_of_the_graph_works_on_both_sides() -> None:
@@ -222,14 +227,18 @@ async def test_every_key_of_the_graph_works_on_both_sides() -> None:
 async def test_saving_gets_both_sides() -> None:
     store = changed()
     base = baseline(store)
-    saved: list[tuple[Side, Side, str]] = []
-    screen = DiffScreen(store, Scope(), lambda: base, save=lambda *sides: saved.append(sides))
+    saved: list[tuple[Comparison, bool]] = []
+    screen = DiffScreen(store, Scope(), lambda: base, save=lambda *what: saved.append(what))
     app: App[object] = App()
     async with app.run_test() as pilot:
         app.push_screen(screen)
-        await pilot.press("s")
+        await pilot.press("s", "r", "c", "S")
         await pilot.pause()
-    assert saved[0][0] == base.side and "baseline 22:13:35" in saved[0][2]
+    (one, folded), (two, also_folded) = saved
+    assert (folded, also_folded) == (False, True)
+    assert one.before.side == base.side and one.before.name == "baseline 22:13:35"
+    assert (one.normalise, two.normalise) == ("share", "time")
+    assert not one.options.inverted and two.options.inverted
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)])
