@@ -208,7 +208,7 @@ class Layers:
         return self._verdict(stack, waiting)[0]
 
     def decider(self, stack: int, waiting: bool = False) -> int | None:
-        """The id of the frame that decides; None where none does."""
+        """The id of the frame that decides, of a rule with ``under`` that one; None of other."""
         frame = self._verdict(stack, waiting)[1]
         return None if frame == _NOWHERE else frame
 
@@ -287,11 +287,14 @@ class Layers:
             for rule in candidates:
                 if waiting and rule.layer == SCHEDULER:
                     continue
-                if rule.under is not None and not self._is_under(rule.under, frames, at):
-                    continue
+                told = frames[at]
+                if rule.under is not None:
+                    told = self._under_frame(rule.under, frames, at)
+                    if told == _NOWHERE:
+                        continue
                 if rule.layer == TRANSPARENT:
                     break
-                return rule, frames[at]
+                return rule, told
         return _OTHER_RULE, _NOWHERE
 
     def _of_frame(self, frame_id: int) -> tuple[Rule, ...]:
@@ -311,7 +314,8 @@ class Layers:
         self._by_frame[frame] = tuple(found)
         return self._by_frame[frame]
 
-    def _is_under(self, pattern: re.Pattern[str], frames: Sequence[int], at: int) -> bool:
+    def _under_frame(self, pattern: re.Pattern[str], frames: Sequence[int], at: int) -> int:
+        """The frame nearer the root that matches, the nearest of them."""
         known = self._under
         for frame in reversed(frames[:at]):
             verdict = known.get((pattern, frame))
@@ -319,5 +323,5 @@ class Layers:
                 verdict = pattern.search(self.table.frame(frame).symbol) is not None
                 known[pattern, frame] = verdict
             if verdict:
-                return True
-        return False
+                return frame
+        return _NOWHERE

@@ -92,6 +92,8 @@ def test_the_frame_that_decided_is_named() -> None:
     table, judged = judge(RULES)
     decider = judged.decider(stack(table, "main work helper memcpy"))
     assert decider is not None and table.frame(decider).symbol == "work"
+    decider = judged.decider(stack(table, "main worker wait"))
+    assert decider is not None and table.frame(decider).symbol == "worker", "what it is under"
 
 
 def test_layers_are_shown_in_a_fixed_order_with_own_ones_before_other() -> None:
