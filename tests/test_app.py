@@ -19,6 +19,7 @@ from kvtop.keys import KEYS, Key
 from kvtop.profile.ring import Filter
 from kvtop.profile.scope import WINDOWS, TimeRange
 from kvtop.screens import SCREENS
+from kvtop.widgets.base import LineWidget
 from kvtop.widgets.dialogs import ConfirmScreen
 from kvtop.widgets.diff_screen import DiffScreen
 from kvtop.widgets.flamegraph_screen import FlamegraphScreen
@@ -414,6 +415,21 @@ async def test_a_range_limits_every_profile_view_and_says_so(tmp_path: Path) -> 
         assert "RANGE" not in await run.press("q")
 
 
+async def test_the_svg_has_what_the_filters_show_and_the_raw_files_have_all(tmp_path: Path) -> None:
+    app, session = made(tmp_path)
+    async with app.run_test(size=SIZE) as pilot:
+        run = Run(app, session, pilot)
+        await run.press("space", "f", "X", *"SkipList", "enter", "t", "s")
+        await run.saved()
+        (svg,) = files_in(tmp_path)
+        text = svg.read_text()
+        assert "without /SkipList/" in text and "SkipList." not in text and '"node0"' in text
+        await run.press("S")
+        await run.saved()
+        (folded,) = tmp_path.rglob("perf.folded")
+        assert "SkipList." in folded.read_text()
+
+
 async def test_a_late_sample_of_the_range_is_counted(tmp_path: Path) -> None:
     app, session = made(tmp_path)
     async with app.run_test(size=SIZE) as pilot:
@@ -498,6 +514,11 @@ async def test_a_range_is_compared_with_a_range(tmp_path: Path) -> None:
         assert "baseline 22:13:35 (2,000) → selected (3,200)" in text
         await run.press("s")
         await run.saved()
+        (svg,) = files_in(tmp_path)
+        assert "baseline 22:13:35 (2,000 samples of 10 s) → selected (3,200" in svg.read_text()
+        svg.unlink()
+        await run.press("S")
+        await run.saved()
         (file,) = files_in(tmp_path)
         lines = file.read_text().splitlines()
         assert lines[0].startswith("# baseline 22:13:35 (2,000) → selected (3,200)")
@@ -566,6 +587,21 @@ async def test_a_mark_stays_while_the_screen_is_paused(tmp_path: Path) -> None:
         await run.press("f")
         graph = app.graph_screen
         assert graph is not None and graph.counts() == shown
+
+
+@pytest.mark.parametrize("key", ["T", "f", "d"])
+async def test_a_tick_after_a_widget_has_closed_draws_nothing(key: str, tmp_path: Path) -> None:
+    # As when the application ends: widgets lose their styles while their screen is there still.
+    app, session = made(tmp_path)
+    async with app.run_test(size=SIZE) as pilot:
+        run = Run(app, session, pilot)
+        await run.press(key)
+        for widget in app.screen.query(LineWidget):
+            widget.notify_style_update()
+        await app.screen.remove_children(LineWidget)
+        run.more()
+        app.tick()
+        app.set_scope(app.scope.longer())
 
 
 # The flamegraph keeps its keys to itself

@@ -141,10 +141,15 @@ class TimeMap(Pane):
         view = self.view
         rows = self._rows(self.size.height)
         view.cells = max(1, self.inner_width - _EDGE)
-        view.slots = rows if self.colours.mono else 2 * rows
+        view.slots = rows if self._mono else 2 * rows
         if self._heat is None or self._heat.axis != view.axis:
             self._heat = HeatColumns(view.axis, view.label)
         return self._heat
+
+    @property
+    def _mono(self) -> bool:
+        """Whether there are no colours; known also before there are styles, and after."""
+        return self.app.no_color and self.app.native_ansi_color
 
     @property
     def colours(self) -> HeatColours:
@@ -154,8 +159,7 @@ class TimeMap(Pane):
                 self.get_component_styles(f"heat--{name}").color
                 for name in ("low", "high", "cursor")
             )
-            mono = self.app.no_color and self.app.native_ansi_color
-            self._colours = HeatColours(self.background_colors[1], low, high, cursor, mono)
+            self._colours = HeatColours(self.background_colors[1], low, high, cursor, self._mono)
         return self._colours
 
     def notify_style_update(self) -> None:
