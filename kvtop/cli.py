@@ -111,6 +111,8 @@ def _main(argv: Sequence[str]) -> int:
     config = load(arguments)
     if config.debug is not None:
         importlib.import_module("kvtop.debug_log").start(config.debug, list(argv))
+    # Now, not when the layers are opened: a bad file is told before anything starts.
+    importlib.import_module("kvtop.layers_config").user_rules(config.layers)
     if not config.headless:
         _check_terminal()
     code: int = importlib.import_module("kvtop.run").run(config)

@@ -71,6 +71,7 @@ class Config:
     no_stress: bool = False
     refresh: float = 0.5
     window: float = 30.0
+    layers: Path | None = None
     output: Path = Path()
     theme: str = "auto"
     no_mouse: bool = False
@@ -349,6 +350,14 @@ OPTIONS: tuple[Option, ...] = (
         ("--window",),
         "SECONDS",
         "length of the profile window (30)",
+        "profile",
+    ),
+    Option(
+        "layers",
+        Path,
+        ("--layers",),
+        "FILE",
+        "rules of the layers of your own code (~/.config/kvtop/layers.toml)",
         "profile",
     ),
     Option(
