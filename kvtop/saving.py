@@ -19,8 +19,8 @@ def shot(app: KvtopApp) -> Shot:
     """The samples that flamegraph or hot symbols show."""
     if (graph := app.graph_screen) is not None:
         return Shot(
-            *(graph.counts(), graph.window, graph.until, graph.label),
-            *(graph.flamegraph.unit, graph.event),
+            *(graph.raw_counts(), graph.window, graph.until, graph.label),
+            *(graph.flamegraph.unit, graph.event, graph.shown()),
         )
     hot = app.dashboard.hot_symbols
     return Shot(hot.counts(), hot.window, hot.until, hot.label)

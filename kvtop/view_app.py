@@ -6,6 +6,7 @@ import asyncio
 import platform
 import signal
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
@@ -20,6 +21,7 @@ from kvtop.export.outputs import Content, Output, render, write_file
 from kvtop.export.svg import SvgView
 from kvtop.opening.model import Profile, Split
 from kvtop.profile.ring import GroupKey, SampleRing
+from kvtop.profile.shape import shaped
 from kvtop.profile.text import safe_text
 from kvtop.store import RunInfo, Store
 from kvtop.widgets.base import Help
@@ -92,10 +94,6 @@ class FileScreen(FlamegraphScreen):
     def split(self) -> Split:
         """What it is grouped by."""
         return next(split for split, key in _KEYS.items() if key is self.grouping)
-
-    def groups(self) -> Groups:
-        """Folds by group, of what is shown."""
-        return self._groups(self.grouping)
 
     def _fold(self, seconds: float, grouping: GroupKey | None) -> Groups:
         split = next(split for split, key in _KEYS.items() if key is grouping)
@@ -186,9 +184,11 @@ class ViewApp(App[int]):
     async def save_svg(self) -> None:
         """Write what is shown, the way it is turned, into the directory."""
         screen = self.file_screen
-        options = screen.flamegraph.state.options
-        view = SvgView(callers=options.inverted, glue=not options.fold_glue)
-        content = Content(screen.groups(), self.store.table, self.profile.meta, view)
+        shown, meta = screen.shown(), self.profile.meta
+        groups, table = shaped(shown, self.store.table)
+        view = SvgView(callers=shown.options.inverted, glue=not shown.options.fold_glue)
+        window = "  ·  ".join(filter(None, (meta.window, *shown.left_out)))
+        content = Content(groups, table, replace(meta, window=window), view)
         path = self._unused()
         try:
             write_file(path, await asyncio.to_thread(render, Output.SVG, content))

@@ -82,7 +82,7 @@ async def test_grouping_by_what_the_file_tells(tmp_path: Path) -> None:
         for _ in range(4):
             await pilot.press("t")
             await pilot.pause()
-            seen.append((app.file_screen.split, set(app.file_screen.groups())))
+            seen.append((app.file_screen.split, set(app.file_screen.shown().groups)))
     assert seen == [
         (Split.COMMAND, {"web", "db"}),
         (Split.PROCESS, {"web (1)", "db (3)"}),
@@ -111,6 +111,16 @@ async def test_the_saved_svg_is_what_was_shown(tmp_path: Path) -> None:
     assert list(counts.values()) == [60]
     assert meta.title == "in.folded"
     assert '"callers":true' in text
+
+
+async def test_frames_that_are_hidden_are_not_saved(tmp_path: Path) -> None:
+    app = view(tmp_path)
+    async with app.run_test(size=(100, 24)) as pilot:
+        await pilot.press("X", *"malloc", "enter", "s")
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+    text = only_svg(tmp_path)
+    assert text.count("malloc") == text.count("without /malloc/") > 0
 
 
 async def test_callers_and_help_open_over_it(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 
 from kvtop.profile.ring import GroupKey
 from kvtop.profile.scope import Scope
+from kvtop.profile.shape import Shown
 from kvtop.profile.text import safe_text
 from kvtop.profile.tree import CallTree
 from kvtop.store import Store
@@ -92,8 +93,8 @@ class FlamegraphScreen(ScopedScreen):
         ("t", "group by target, role, thread, process, or not at all"),
         ("F", "only stacks in which a frame matches a regex"),
         ("X", "hide frames that match a regex; their callees stay"),
-        ("s", "save as interactive SVG"),
-        ("S", "save perf.data, perf.unfold, perf.folded, perf.svg"),
+        ("s", "save what is shown as interactive SVG"),
+        ("S", "save perf.data, perf.unfold, perf.folded, perf.svg, without the filters"),
         ("esc", "end the search, the filters, zoom out, then back to the main screen"),
         ("f q", "back to the main screen at once"),
     ]
@@ -148,7 +149,7 @@ class FlamegraphScreen(ScopedScreen):
     def event(self) -> str:
         """What the weights are of, for a file's footer."""
         stats = self.store.pipeline
-        return f"{stats.event} @ {stats.frequency} Hz" if stats is not None else ""
+        return f"{stats.event} @ {stats.rate_text}" if stats is not None else ""
 
     def _ring(self, seconds: float, grouping: GroupKey | None) -> Groups:
         filter = self.scope.filter(self.until, self.label)
@@ -159,6 +160,15 @@ class FlamegraphScreen(ScopedScreen):
     def counts(self) -> dict[int, int]:
         """Stack id -> samples of what is shown, whatever it is grouped by."""
         return dict(self._groups(None)[""])
+
+    def raw_counts(self) -> dict[int, int]:
+        """As `counts`, with what the filters leave out."""
+        return dict(self._source(self.window, None)[""])
+
+    def shown(self) -> Shown:
+        """What is shown, the way it is shown, to be saved."""
+        options = self.flamegraph.state.options
+        return Shown(self._groups(self.grouping), options, tuple(self._left_out()))
 
     def _groups(self, grouping: GroupKey | None) -> Groups:
         """The folds, without the stacks that are left out."""
