@@ -14,8 +14,8 @@ from kvtop.profile.tree import ROOT, CallTree
 from kvtop.store import Store
 from kvtop.widgets.base import Help
 from kvtop.widgets.figures import count, percent
-from kvtop.widgets.hot_symbols import KINDS, object_name
-from kvtop.widgets.table import Cell, Column, LiveTable, Row
+from kvtop.widgets.frame_table import FrameTable
+from kvtop.widgets.table import Cell, Column, Row
 
 CALLER, CENTRE, CALLEE = -1, 0, 1
 Place = tuple[int, int]
@@ -50,7 +50,7 @@ class Call:
         return self.side, self.way
 
 
-class CallTable(LiveTable[Call]):
+class CallTable(FrameTable[Call]):
     """Rows from the farthest caller down to the farthest callee; ``show`` says of which function.
 
     What was folded or unfolded by hand stays so while the data moves.
@@ -67,22 +67,6 @@ class CallTable(LiveTable[Call]):
         Column("function", "function", 24, 0, right=False, grow=3, middle=True),
         Column("object", "object", 12, 4, right=False, grow=1, middle=True),
     )
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "pane--kind-python",
-        "pane--kind-native",
-        "pane--kind-kernel",
-        "pane--kind-glue",
-        "pane--kind-unknown",
-    }
-    DEFAULT_CSS = """
-    CallTable {
-        & > .pane--kind-python { color: $text-warning; }
-        & > .pane--kind-native { color: $text-primary; }
-        & > .pane--kind-kernel { color: $text-error; }
-        & > .pane--kind-glue { color: $text-success; }
-        & > .pane--kind-unknown { color: $text-muted; }
-    }
-    """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("right", "unfold(True)", "unfold", show=False),
         Binding("left", "unfold(False)", "fold", show=False),
@@ -164,9 +148,6 @@ class CallTable(LiveTable[Call]):
     def identity(self, item: Call) -> Place:
         return item.place
 
-    def filter_text(self, item: Call) -> str:
-        return f"{item.frame.symbol} {item.frame.object}"
-
     def sort_value(self, item: Call, key: str) -> float | str | None:
         return None
 
@@ -177,7 +158,7 @@ class CallTable(LiveTable[Call]):
 
     def row(self, item: Call) -> Row:
         assert self.found is not None
-        mark, style = KINDS.get(item.frame.kind, ("", ""))
+        cells = self.frame_cells(item.frame)
         centre = item.side == CENTRE
         loud = "bold" if centre else ""
         if centre:
@@ -194,9 +175,9 @@ class CallTable(LiveTable[Call]):
             "whole": Cell(percent(100 * item.total / (self.found.weight or 1)), loud),
             "samples": Cell(count(item.total), loud),
             "self": Cell("" if item.side == CALLER else count(item.own), loud),
-            "kind": Cell(mark, style),
+            "kind": cells["kind"],
             "function": Cell(name, "accent" if centre else ""),
-            "object": Cell(object_name(item.frame.object), "dim"),
+            "object": cells["object"],
         }
 
     def empty_text(self, width: int) -> list[str]:

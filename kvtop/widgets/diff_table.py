@@ -7,11 +7,11 @@ from typing import ClassVar
 from kvtop.profile.diff import BAND, Change, Normalise, SymbolChange
 from kvtop.store import Store
 from kvtop.widgets.diff_graph import delta_text, rate_text
-from kvtop.widgets.hot_symbols import KINDS, object_name
-from kvtop.widgets.table import Cell, Column, LiveTable, Row
+from kvtop.widgets.frame_table import KINDS, FrameTable
+from kvtop.widgets.table import Cell, Column, Row
 
 
-class DiffTable(LiveTable[SymbolChange]):
+class DiffTable(FrameTable[SymbolChange]):
     """Self and total of each function before and after, and whether the change may be noise."""
 
     NAME = "Changed functions"
@@ -51,12 +51,6 @@ class DiffTable(LiveTable[SymbolChange]):
         unit = "percentage points" if self.normalise == "share" else "samples per second"
         self.set_state(f"{many} of {len(self.items)} outside the noise", unit)
 
-    def identity(self, item: SymbolChange) -> tuple[str, str]:
-        return item.frame.symbol, item.frame.object
-
-    def filter_text(self, item: SymbolChange) -> str:
-        return f"{item.frame.symbol} {item.frame.object}"
-
     def sort_value(self, item: SymbolChange, key: str) -> float | str | None:
         match key:
             case "self" | "mark":
@@ -69,12 +63,8 @@ class DiffTable(LiveTable[SymbolChange]):
                 return item.own.after_rate
             case "z":
                 return abs(item.own.z)
-            case "kind":
-                return float(item.frame.kind)
-            case "object":
-                return object_name(item.frame.object)
             case _:
-                return item.frame.symbol
+                return super().sort_value(item, key)
 
     def row(self, item: SymbolChange) -> Row:
         own, total = item.own, item.total
@@ -88,9 +78,8 @@ class DiffTable(LiveTable[SymbolChange]):
             "after": Cell(rate_text(own.after_rate, self.normalise)),
             "total": Cell(delta_text(total, self.normalise), _style(total)),
             "z": Cell(f"{own.z:+.1f}", "dim"),
+            **self.frame_cells(item.frame),
             "kind": Cell(kind, "dim"),
-            "symbol": Cell(item.frame.symbol),
-            "object": Cell(object_name(item.frame.object), "dim"),
         }
 
     def empty_text(self, width: int) -> list[str]:

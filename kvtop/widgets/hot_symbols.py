@@ -2,67 +2,28 @@
 
 from __future__ import annotations
 
-import re
-from functools import lru_cache
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
-from kvtop.profile.frames import Kind
 from kvtop.profile.hotspots import Hotspot
 from kvtop.profile.scope import Scope
 from kvtop.profile.text import safe_text
 from kvtop.store import Store
 from kvtop.widgets.base import Help
 from kvtop.widgets.figures import count, percent
+from kvtop.widgets.frame_table import FrameTable
 from kvtop.widgets.hot_counts import HotCounts
 from kvtop.widgets.samples import FunctionAsked, Samples, View
 from kvtop.widgets.scope_text import length, remarks
 from kvtop.widgets.table import Cell, Column, LiveTable, Row
 
-KINDS = {
-    Kind.PYTHON: ("py", "kind-python"),
-    Kind.NATIVE: ("C", "kind-native"),
-    Kind.KERNEL: ("krn", "kind-kernel"),
-    Kind.GLUE: ("vm", "kind-glue"),
-    Kind.UNKNOWN: ("?", "kind-unknown"),
-}
-"""What marks a kind of frame where there is no colour, and the colour's name."""
-_OBJECTS = {"[kernel.kallsyms]": "[kernel]", "[guest.kernel.kallsyms]": "[guest kernel]"}
-_SONAME = re.compile(r"(\.(abi3|cpython-\w+)[\w-]*)?\.so(\.\d+)*$")
 
-
-@lru_cache(maxsize=1024)
-def object_name(raw: str) -> str:
-    """A shared object without what its file name says of versions and platforms.
-
-    ``libpython3.13.so.1.0`` -> ``libpython3.13``, ``loop.cpython-313-x86_64-linux-gnu.so`` ->
-    ``loop``; other names stay as they are.
-    """
-    return _OBJECTS.get(raw) or _SONAME.sub("", raw) or raw
-
-
-class HotSymbolsPane(LiveTable[Hotspot]):
+class HotSymbolsPane(FrameTable[Hotspot]):
     """Self and total share per function over the window, of all targets or of one."""
 
     NAME = "Hot symbols"
     COLLECTORS = ("perf_record",)
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "pane--kind-python",
-        "pane--kind-native",
-        "pane--kind-kernel",
-        "pane--kind-glue",
-        "pane--kind-unknown",
-    }
-    DEFAULT_CSS = """
-    HotSymbolsPane {
-        & > .pane--kind-python { color: $text-warning; }
-        & > .pane--kind-native { color: $text-primary; }
-        & > .pane--kind-kernel { color: $text-error; }
-        & > .pane--kind-glue { color: $text-success; }
-        & > .pane--kind-unknown { color: $text-muted; }
-    }
-    """
     COLUMNS: ClassVar[tuple[Column, ...]] = (
         Column("self", "self %", 7, 0),
         Column("total", "total %", 8, 2),
@@ -183,35 +144,22 @@ class HotSymbolsPane(LiveTable[Hotspot]):
         own = sum(spot.self_weight for spot in spots)
         return percent(100 * own / weight if weight else None)
 
-    def identity(self, item: Hotspot) -> tuple[str, str]:
-        return item.frame.symbol, item.frame.object
-
-    def filter_text(self, item: Hotspot) -> str:
-        return f"{item.frame.symbol} {item.frame.object}"
-
     def sort_value(self, item: Hotspot, key: str) -> float | str | None:
         match key:
             case "self" | "samples":
                 return item.self_weight
             case "total":
                 return item.total
-            case "kind":
-                return float(item.frame.kind)
-            case "object":
-                return object_name(item.frame.object)
             case _:
-                return item.frame.symbol
+                return super().sort_value(item, key)
 
     def row(self, item: Hotspot) -> Row:
         weight = self._counts.weight or 1
-        mark, style = KINDS.get(item.frame.kind, ("", ""))
         return {
             "self": Cell(percent(100 * item.self_weight / weight), "bold"),
             "total": Cell(percent(100 * item.total / weight)),
             "samples": Cell(count(item.self_weight)),
-            "kind": Cell(mark, style),
-            "symbol": Cell(item.frame.symbol),
-            "object": Cell(object_name(item.frame.object), "dim"),
+            **self.frame_cells(item.frame),
         }
 
     def empty_text(self, width: int) -> list[str]:

@@ -11,8 +11,8 @@ from kvtop.profile.layers import Layers
 from kvtop.store import Store
 from kvtop.widgets.base import Help
 from kvtop.widgets.figures import count, duration, percent
-from kvtop.widgets.hot_symbols import KINDS, object_name
-from kvtop.widgets.table import Cell, Column, LiveTable, Row
+from kvtop.widgets.frame_table import FrameTable
+from kvtop.widgets.table import Cell, Column, Row
 
 NO_FRAME = Frame("(no frame has a rule)", "", Kind.UNKNOWN)
 
@@ -35,11 +35,11 @@ def running_frames(layers: Layers, counts: dict[int, int]) -> list[LayerFrame]:
     ]
 
 
-def deciding_frames(layers: Layers, counts: dict[int, int]) -> list[LayerFrame]:
-    """Functions whose rule put a wait into its layer: what the thread waits in."""
+def deciding_frames(layers: Layers, counts: dict[int, int], waiting: bool) -> list[LayerFrame]:
+    """Functions whose rule put a stack into its layer: what a thread waits in, or works at."""
     found: dict[Frame, int] = {}
     for stack, weight in counts.items():
-        decider = layers.decider(stack, waiting=True)
+        decider = layers.decider(stack, waiting)
         frame = NO_FRAME if decider is None else layers.table.frame(decider)
         found[frame] = found.get(frame, 0) + weight
     whole = sum(counts.values()) or 1
@@ -47,7 +47,7 @@ def deciding_frames(layers: Layers, counts: dict[int, int]) -> list[LayerFrame]:
     return [LayerFrame(frame, weight, weight / whole) for frame, weight in ordered]
 
 
-class LayerFrames(LiveTable[LayerFrame]):
+class LayerFrames(FrameTable[LayerFrame]):
     """Enter shows callers and callees of a function within its layer."""
 
     NAME = "Functions"
@@ -59,22 +59,6 @@ class LayerFrames(LiveTable[LayerFrame]):
         Column("symbol", "function", 18, 0, right=False, grow=3, middle=True),
         Column("object", "object", 10, 4, right=False, grow=1, middle=True),
     )
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "pane--kind-python",
-        "pane--kind-native",
-        "pane--kind-kernel",
-        "pane--kind-glue",
-        "pane--kind-unknown",
-    }
-    DEFAULT_CSS = """
-    LayerFrames {
-        & > .pane--kind-python { color: $text-warning; }
-        & > .pane--kind-native { color: $text-primary; }
-        & > .pane--kind-kernel { color: $text-error; }
-        & > .pane--kind-glue { color: $text-success; }
-        & > .pane--kind-unknown { color: $text-muted; }
-    }
-    """
     KEYS_HELP: ClassVar[list[Help]] = [("enter", "callers and callees within the layer")]
 
     def __init__(self, store: Store, *, id: str | None = None) -> None:
@@ -109,21 +93,12 @@ class LayerFrames(LiveTable[LayerFrame]):
     def identity(self, item: LayerFrame) -> Frame:
         return item.frame
 
-    def filter_text(self, item: LayerFrame) -> str:
-        return f"{item.frame.symbol} {item.frame.object}"
-
-    def sort_value(self, item: LayerFrame, key: str) -> float | str | None:
-        return None
-
     def row(self, item: LayerFrame) -> Row:
-        mark, style = KINDS.get(item.frame.kind, ("", ""))
         weight = duration(item.weight / 1e9) if self._waiting else count(item.weight)
         return {
             "share": Cell(percent(100 * item.share), "bold"),
             "weight": Cell(weight),
-            "kind": Cell(mark, style),
-            "symbol": Cell(item.frame.symbol),
-            "object": Cell(object_name(item.frame.object), "dim"),
+            **self.frame_cells(item.frame),
         }
 
     def empty_text(self, width: int) -> list[str]:
