@@ -164,6 +164,9 @@ class WaitStats:
     threads: int
     lost: int
     """Records that the kernel dropped since then."""
+    told: int = 0
+    """Waits that were told with their stacks, since perf last began; ``flaws`` are of these."""
+    flaws: tuple[Flaw, ...] = ()
 
 
 class CountedBy(StrEnum):

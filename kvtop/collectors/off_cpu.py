@@ -18,6 +18,8 @@ from pathlib import Path
 from kvtop.collectors.attach import choose_call_graph
 from kvtop.collectors.doctor import not_permitted, perf_missing, read_paranoid
 from kvtop.collectors.fdio import big_pipe
+from kvtop.collectors.flaws import FlawCounts
+from kvtop.collectors.object_symbols import ObjectSymbols
 from kvtop.collectors.perf_buffer import buffer_options
 from kvtop.collectors.perf_jit import JIT_OBJECT_DIRECTORY, JitObjects
 from kvtop.collectors.perf_pipe import Record
@@ -82,6 +84,7 @@ class _Recording:
         objects: JitObjects,
         vdso: VdsoFile,
         take: Callable[[list[StackSample]], None],
+        flaws: FlawCounts,
     ) -> None:
         self.waits = Waits()
         self.attached = asyncio.Event()
@@ -96,12 +99,19 @@ class _Recording:
         """
         self._lost_before = 0
         renamed = {JIT_OBJECT_DIRECTORY: "jit", vdso.filename: VDSO}
-        self._parser = ScriptParser(table, renamed)
+        self._names = ObjectSymbols()
+        self._parser = ScriptParser(table, renamed, names=self._names)
+        self._parser.flaws = flaws
         self.control, self._orders = big_pipe()
-        options = SwitchOptions((), 0, call_graph, None, part.tids, part.every)
+        options = SwitchOptions((), call_graph=call_graph, tids=part.tids, every=part.every)
         # Nothing is saved from this stream: no room for samples.
         window = PipeWindow(0.0, 1 << 20)
         self.stream = Stream(options, objects, vdso, window, self.attached, self._deliver, self)
+
+    @property
+    def samples(self) -> int:
+        """Waits that were told with their stacks."""
+        return self._parser.samples
 
     @property
     def lost(self) -> int:
@@ -139,6 +149,8 @@ class _Recording:
 
     def _deliver(self, text: bytes) -> None:
         samples = []
+        if self.first is None:
+            self._names.set_perf_version(self.stream.perf_version)
         for sample in self._parser.feed(text):
             length, ready = split_period(sample.period)
             self._comms[sample.tid] = sample.comm
@@ -235,6 +247,7 @@ class OffCpu:
         graph = choose_call_graph(pids) if self._call_graph == "auto" else self._call_graph
         parts = plan(rates)
         threads = len(rates)
+        flaws = FlawCounts()
 
         def take(samples: list[StackSample]) -> None:
             self._report(emit, Health.OK)
@@ -242,12 +255,12 @@ class OffCpu:
 
         async with AsyncExitStack() as stack:
             for part in parts:
-                one = _Recording(part, graph, self._table, objects, vdso, take)
+                one = _Recording(part, graph, self._table, objects, vdso, take, flaws)
                 stack.callback(one.close)
                 self._recordings.append(one)
             streams = [asyncio.create_task(one.stream.run()) for one in self._recordings]
             changed = asyncio.create_task(self._changed.wait())
-            watch = asyncio.create_task(self._watch(parts, threads, emit))
+            watch = asyncio.create_task(self._watch(parts, threads, graph, flaws, emit))
             tasks = [*streams, changed, watch]
             try:
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -261,7 +274,9 @@ class OffCpu:
                 return done.result()
         return ""
 
-    async def _watch(self, parts: list[Part], threads: int, emit: Emit) -> str:
+    async def _watch(
+        self, parts: list[Part], threads: int, graph: str, flaws: FlawCounts, emit: Emit
+    ) -> str:
         """Have the buffers read, tell the rates, and end it all where these are too high."""
         last = time.monotonic(), 0, 0
         above = quiet = 0
@@ -285,7 +300,10 @@ class OffCpu:
             if self._since is None:
                 self._since = min(firsts, default=None)
             since = now if self._since is None else self._since
-            emit(WaitStats(now, since, rate, stack_rate, every, threads, lost))
+            told = sum(one.samples for one in self._recordings)
+            dumps = any(one.stream.dumps.pids for one in self._recordings)
+            why = flaws.explained(graph, dumps)
+            emit(WaitStats(now, since, rate, stack_rate, every, threads, lost, told, why))
             above = above + 1 if rate > MOST_SWITCHES else 0
             few = bool(firsts) and every > 1 and rate < STACKS_A_SECOND / 2
             quiet = quiet + 1 if few else 0

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar
 
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.widgets import Static
 
-from kvtop.events import Health, WaitState
+from kvtop.events import FlawKind, Health, WaitState
 from kvtop.profile.ring import Filter, GroupKey, SampleRing
 from kvtop.profile.scope import Scope
 from kvtop.profile.text import safe_text
@@ -18,6 +20,8 @@ from kvtop.widgets.flame_state import Groups
 from kvtop.widgets.flamegraph_screen import FlamegraphScreen
 
 _NS_PER_MS = 1_000_000
+_SERIOUS = 1.0
+"""From this percentage of the stacks on a flaw's cause and remedy take a line."""
 
 
 def milliseconds(counts: dict[int, int]) -> dict[int, int]:
@@ -38,6 +42,9 @@ class WaitsScreen(FlamegraphScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("o", "close", "on-CPU", show=False),
     ]
+    DEFAULT_CSS = """
+    WaitsScreen > #waits-flaw { height: auto; padding: 0 1; color: $text-warning; }
+    """
     GROUPINGS = (*FlamegraphScreen.GROUPINGS, GroupKey.EVENT)
     KEYS_HELP: ClassVar[list[Help]] = [
         ("o", "end the recording and go back"),
@@ -61,6 +68,11 @@ class WaitsScreen(FlamegraphScreen):
         self._follow = follow
         self._said: object = None
         self.flamegraph.unit = "ms"
+        self._flaw = Static("", id="waits-flaw", markup=False)
+
+    def compose(self) -> ComposeResult:
+        graph, *others = super().compose()
+        yield from (graph, self._flaw, *others)
 
     def on_mount(self) -> None:
         """Begin to record; the class above shows what is there."""
@@ -112,7 +124,29 @@ class WaitsScreen(FlamegraphScreen):
         if said != self.flamegraph.empty:
             self.flamegraph.empty = said
             self.flamegraph.redraw()
+        worst = self._worst()
+        self._flaw.display = bool(worst)
+        self._flaw.update(worst)
         super()._load()
+
+    def _broken(self) -> float | None:
+        """Percent of the stacks that do not reach their thread's start."""
+        stats = self.store.waits.stats
+        if stats is None or not stats.told:
+            return None
+        broken = sum(flaw.samples for flaw in stats.flaws if flaw.kind is FlawKind.BROKEN)
+        return 100 * broken / stats.told
+
+    def _worst(self) -> str:
+        """The most frequent flaw with its cause and remedy, '' where it is not worth a line."""
+        stats = self.store.waits.stats
+        if stats is None or not stats.flaws or not stats.told:
+            return ""
+        flaw = stats.flaws[0]
+        share = 100 * flaw.samples / stats.told
+        if share < _SERIOUS:
+            return ""
+        return safe_text(f"{percent(share)}% {flaw.kind}: {flaw.cause}; {flaw.remedy}", 400)
 
     def _caption(self, weight: int) -> str:
         parts = ["off-CPU"]
@@ -123,6 +157,8 @@ class WaitsScreen(FlamegraphScreen):
         if stats is not None:
             recorded = min(recorded, max(0.0, (self.until or stats.time) - stats.since))
         parts.append(f"{weight:,} ms of {span(round(recorded))}")
+        if (broken := self._broken()) is not None:
+            parts.append(f"{percent(broken)}% broken")
         if not self.live:
             at = "" if self.until is None else f" at {clock(self.store.wall(self.until))}"
             parts.append(f"FROZEN{at}")

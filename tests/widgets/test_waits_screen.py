@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from kvtop.app import KvtopApp
 from kvtop.events import (
     CollectorStatus,
+    Flaw,
+    FlawKind,
     Health,
     Role,
     StackSample,
@@ -88,6 +90,20 @@ async def test_blocked_and_ready_apart() -> None:
     text = await shown(waiting(), *"ttttt")
     assert "by event" in text
     assert "blocked" in text and "ready" in text
+
+
+async def test_broken_stacks_are_said_with_their_cause_and_remedy() -> None:
+    store = waiting()
+    assert "broken" not in await shown(store)
+    cause = "libc.so.6 keeps no frame pointers", "try --call-graph dwarf"
+    flaws = (Flaw(FlawKind.BROKEN, "libc.so.6", 30, *cause),)
+    store.apply(WaitStats(T + 9.6, T - 1, 5120.0, 301.0, 17, 4, 0, 200, flaws))
+    text = await shown(store)
+    assert "10,000 ms of 10s · 15.0% broken" in text
+    assert "15.0% broken: libc.so.6 keeps no frame pointers; try --call-graph dwarf" in text
+    store.apply(WaitStats(T + 9.7, T - 1, 5120.0, 301.0, 17, 4, 0, 20_000, flaws))
+    text = await shown(store)
+    assert "% broken" in text and "frame pointers" not in text
 
 
 async def test_the_reason_stands_where_the_boxes_would_be() -> None:
