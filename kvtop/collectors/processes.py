@@ -29,7 +29,7 @@ def started_since(pids: Iterable[int], since: float) -> tuple[int, ...]:
 def _start_time(pid: int) -> float:
     """Seconds after boot, to a clock tick (proc(5), field 22 of stat); -1 if it is gone."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:
         return -1
     return int(fields[19]) / os.sysconf("SC_CLK_TCK")
