@@ -7,13 +7,12 @@ from collections.abc import Callable
 from kvtop.events import Role
 from kvtop.profile.advice import Facts, Hot
 from kvtop.profile.frames import Kind
-from kvtop.profile.hotspots import hotspots
-from kvtop.profile.layers import SCHEDULER, Layers
+from kvtop.profile.layers import OTHER, SCHEDULER, Layers
 from kvtop.profile.scope import Scope
 from kvtop.store import Store
 from kvtop.widgets.figures import clock, span
 from kvtop.widgets.layer_data import Gathered, GroupLayers, mean_rate
-from kvtop.widgets.layer_frames import deciding_frames
+from kvtop.widgets.layer_frames import deciding_frames, running_frames
 
 _MOST = 3
 
@@ -51,7 +50,8 @@ def facts_of(
     def wait_frames(layer: str, name: str) -> tuple[Hot, ...]:
         fold = waits.fold(one.group.filter(wait_start, wait_end), "period")
         named = layers.only_named(fold, layer, name, waiting=True)
-        return tuple(Hot(f.frame.symbol, f.share) for f in deciding_frames(layers, named)[:_MOST])
+        deciding = deciding_frames(layers, named, waiting=True)[:_MOST]
+        return tuple(Hot(found.frame.symbol, found.share) for found in deciding)
 
     waited = one.waits if gathered.wait_seconds else None
     ready = 0 if waited is None else waited.named(SCHEDULER, "run queue")
@@ -110,8 +110,10 @@ def _frames(layers: Layers, counts: dict[int, int]) -> Callable[[str, str], tupl
 
     def hot(layer: str, name: str) -> tuple[Hot, ...]:
         chosen = layers.only_named(counts, layer, name) if name else layers.only(counts, layer)
-        spots = hotspots(layers.table, chosen, fold_glue=True)[:_MOST]
-        return tuple(Hot(s.frame.symbol, s.self_weight / whole) for s in spots if s.self_weight)
+        # What runs in the end is mostly the interpreter; what it runs for says more.
+        known = layer != OTHER
+        found = deciding_frames(layers, chosen, False) if known else running_frames(layers, chosen)
+        return tuple(Hot(f.frame.symbol, f.weight / whole) for f in found[:_MOST])
 
     return hot
 

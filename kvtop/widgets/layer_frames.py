@@ -14,7 +14,7 @@ from kvtop.widgets.figures import count, duration, percent
 from kvtop.widgets.frame_table import FrameTable
 from kvtop.widgets.table import Cell, Column, Row
 
-NO_FRAME = Frame("(no frame has a rule)", "", Kind.UNKNOWN)
+NO_FRAME = Frame("(empty stack)", "", Kind.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +36,16 @@ def running_frames(layers: Layers, counts: dict[int, int]) -> list[LayerFrame]:
 
 
 def deciding_frames(layers: Layers, counts: dict[int, int], waiting: bool) -> list[LayerFrame]:
-    """Functions whose rule put a stack into its layer: what a thread waits in, or works at."""
+    """Functions whose rule put a stack into its layer: what a thread waits in, or works at.
+
+    Where no frame has a rule it is the function that ran.
+    """
     found: dict[Frame, int] = {}
     for stack, weight in counts.items():
         decider = layers.decider(stack, waiting)
+        frames = layers.table.frames(stack)
+        if decider is None and frames:
+            decider = frames[-1]
         frame = NO_FRAME if decider is None else layers.table.frame(decider)
         found[frame] = found.get(frame, 0) + weight
     whole = sum(counts.values()) or 1

@@ -103,6 +103,9 @@ class LayerTable(CursorTable[LayerRow]):
     def columns(self) -> Sequence[Column]:
         """Without those for which there are no figures at all."""
         missing = set()
+        if self.sort_key in ("waits", "waited"):
+            # Where it is about waiting, that is what there has to be room for.
+            missing |= {"each", "rate", "samples"}
         if all(row.each is None for row in self._rows):
             missing.add("each")
         if all(row.waits is None for row in self._rows):

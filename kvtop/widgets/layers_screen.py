@@ -206,7 +206,7 @@ class LayersScreen(ProfileScreen):
         counts = self._counts()
         if not self.waiting:
             return running_frames(self.judge, counts)
-        return deciding_frames(self.judge, counts)
+        return deciding_frames(self.judge, counts, waiting=True)
 
     def _counts(self) -> dict[int, int]:
         """The fold of what is chosen: samples, or nanoseconds of waiting."""

@@ -254,6 +254,8 @@ async def test_waiting_has_its_functions_and_its_flamegraph() -> None:
         await pilot.pause()
         assert bench.screen.chosen == "network", "sorted by waiting"
         assert bench.functions() == ["ep_poll"]
+        shown = [column.key for column, _ in bench.screen.layer_table.fitted()]
+        assert shown == ["colour", "layer", "cpu", "waits", "waited"]
         await pilot.press("f")
         await pilot.pause()
         graph = bench.app.screen
@@ -268,6 +270,18 @@ async def test_waiting_has_its_functions_and_its_flamegraph() -> None:
         graph = bench.app.screen
         assert isinstance(graph, LayerFlamegraph)
         assert sum(graph.counts().values()) == 500, "ready for a CPU, wherever that was"
+
+
+async def test_waits_that_no_rule_knows_are_named_by_where_they_were() -> None:
+    store = made_up()
+    wait(store, 20.0, WaitState.BLOCKED, "[stack not sampled]")
+    bench = Bench(store)
+    async with bench.app.run_test(size=(120, 40)) as pilot:
+        await bench.open(pilot)
+        await pilot.press("w", "home")
+        await pilot.pause()
+        assert bench.screen.chosen == "other"
+        assert bench.functions() == ["[stack not sampled]"]
 
 
 async def test_enter_on_a_function_shows_its_callers_within_the_layer() -> None:
