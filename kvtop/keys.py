@@ -46,6 +46,7 @@ KEYS: tuple[Key, ...] = (
     Key("f", "flamegraph", "flamegraph of the last seconds", "Profile", footer="flame"),
     Key("o", "off_cpu", "off-CPU: where threads wait, recorded while it is open", "Profile"),
     Key("L", "layers", "layers: what CPU and waiting are spent on; advice", "Profile"),
+    Key("y", "tools", "system calls, locks, run queue, block I/O, memory", "Profile"),
     Key("s", "save_svg", "save the flamegraph as interactive SVG", "Profile", footer="save"),
     Key("S", "save_all", "save perf.data, perf.unfold, perf.folded, perf.svg", "Profile"),
     Key(

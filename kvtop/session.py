@@ -41,12 +41,14 @@ from kvtop.profile.listing import Listing
 from kvtop.profile.ring import Filter, SampleRing
 from kvtop.profile.stacks import StackTable
 from kvtop.store import RunInfo, Store
+from kvtop.tool_events import Tool
 
 if TYPE_CHECKING:
     # At run time only where they are used: --attach has data the sooner for it.
     from kvtop.cluster_run import ClusterRun, Member
     from kvtop.collectors.cluster import ClusterCollector
     from kvtop.collectors.off_cpu import OffCpu
+    from kvtop.collectors.toolbox import ToolCollector
 
 _log = logging.getLogger("kvtop.session")
 ATTACH_WAIT = 1.5
@@ -96,6 +98,8 @@ class Session:
         self._record: PerfRecord | None = None
         self._off_cpu: OffCpu | None = None
         self._following: asyncio.Task[None] | None = None
+        self._tool: ToolCollector | None = None
+        self._using: asyncio.Task[None] | None = None
         self._stat = PerfStat(interval=max(1.0, config.refresh))
         self._status: ClusterCollector | None = None
         self._facts: PerfFacts | None = None
@@ -116,6 +120,7 @@ class Session:
     async def stop(self) -> None:
         """End every child and remove every temporary file; safe to call twice."""
         self.follow_waits(False)
+        self.follow_tool(None)
         for task in self._tasks:
             task.cancel()
         stopping = asyncio.gather(*self._tasks, return_exceptions=True)
@@ -198,6 +203,36 @@ class Session:
         )
         self._following = asyncio.create_task(self._keep_running(self._off_cpu))
         self._tasks.append(self._following)
+
+    # Tools
+
+    def follow_tool(self, tool: Tool | None) -> None:
+        """Begin to record for a tool, from nothing, and end the one before; None only ends it.
+
+        Where it cannot be, the status of the tool says why.
+        """
+        if self._using is not None:
+            self._using.cancel()
+            # Awaited in `stop`, so that perf is reaped.
+            self._tasks = [task for task in self._tasks if not task.done()]
+            self._using = self._tool = None
+        if tool is None:
+            return
+        from kvtop.collectors.toolbox import make_tool
+
+        self.store.tools.clear(tool)
+        now = time.monotonic()
+        if self._record is None:
+            reason = self.store.health(PerfRecord.name).reason
+            self.emit(CollectorStatus(now, tool, Health.UNAVAILABLE, reason))
+            return
+        self.emit(CollectorStatus(now, tool, Health.STARTING))
+        pids = [target.pid for target in self.store.targets.values()]
+        self._tool = make_tool(
+            tool, pids, self._ring.table, self.config.call_graph, self._record.jit_objects
+        )
+        self._using = asyncio.create_task(self._keep_running(self._tool))
+        self._tasks.append(self._using)
 
     # Faults
 
@@ -404,11 +439,14 @@ class Session:
         self._processes.retarget(targets)
         if self._off_cpu is not None:
             self._off_cpu.retarget([target.pid for target in targets])
+        if self._tool is not None:
+            self._tool.retarget([target.pid for target in targets])
 
     def _perf_pids(self) -> tuple[int, ...]:
         record = self._record.child_pids if self._record is not None else ()
         waits = self._off_cpu.child_pids if self._off_cpu is not None else ()
-        return (*record, *self._stat.child_pids, *waits)
+        tool = self._tool.child_pids if self._tool is not None else ()
+        return (*record, *self._stat.child_pids, *waits, *tool)
 
     def _launch(self, collectors: tuple[Collector, ...]) -> None:
         self._tasks += [asyncio.create_task(self._keep_running(c)) for c in collectors]

@@ -11,6 +11,7 @@ from kvtop.config import Config, load
 from kvtop.profile.ring import Filter
 from kvtop.session import FaultError, Session
 from kvtop.store import Store
+from kvtop.tool_events import Tool
 from tests.widgets.made_up import fill, make_store
 
 
@@ -30,6 +31,7 @@ class FakeSession(Session):
         self.faults: list[str] = []
         self.refuse = ""
         self.followed: list[bool] = []
+        self.tools: list[Tool | None] = []
         self.raw: float | None = None
 
     def fold(self, window: float) -> dict[int, int]:
@@ -50,6 +52,10 @@ class FakeSession(Session):
     def follow_waits(self, on: bool) -> None:
         """Write it down; the made-up waits stay."""
         self.followed.append(on)
+
+    def follow_tool(self, tool: Tool | None) -> None:
+        """Write it down; the made-up readings stay."""
+        self.tools.append(tool)
 
     async def kill(self, name: str) -> None:
         """Write it down."""

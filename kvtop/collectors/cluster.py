@@ -117,6 +117,7 @@ def from_report(name: str, report: NodeReport) -> NodeStatus:
         last_index=report.last_index,
         fdatasync_p99=report.fdatasync_p99,
         fdatasyncs=report.fdatasyncs,
+        fdatasync_buckets=report.fdatasync_buckets,
         keys=report.keys,
         error=safe_text(report.failure, 200),
     )

@@ -15,6 +15,7 @@ from pathlib import Path
 from kvtop.collectors.children import output_of
 from kvtop.profile.text import safe_text
 
+OLDEST_PERF = (5, 10)
 _PARANOID = Path("/proc/sys/kernel/perf_event_paranoid")
 _OS_RELEASE = Path("/etc/os-release")
 _ANYONES = (
@@ -86,6 +87,23 @@ def not_permitted(paranoid: int | None) -> str:
     )
 
 
+def perf_too_old(version: str = "") -> str:
+    """One sentence for a perf that lacks what kvtop asks of it."""
+    which = f"perf {version}" if version else "perf"
+    oldest = ".".join(map(str, OLDEST_PERF))
+    return f"{which} is too old for kvtop, which needs {oldest} or newer: update it with the system."
+
+
+def tracepoints_unreadable(mounted: bool) -> str:
+    """One sentence for tracepoints whose descriptions in tracefs cannot be read."""
+    if mounted:
+        return "Tracepoints can be read by root only: start kvtop with sudo."
+    return (
+        "Tracepoints need tracefs, which is not mounted (or the container hides it): run "
+        "sudo mount -t tracefs tracefs /sys/kernel/tracing."
+    )
+
+
 def explain(stderr: str) -> str:
     """perf's own error text as one plain sentence with its remedy."""
     text = stderr.strip()
@@ -117,7 +135,7 @@ def explain(stderr: str) -> str:
             "or start kvtop with sudo."
         )
     if re.search(r"unknown (option|field)|Usage: perf|[Ii]nvalid -F", text):
-        return "perf is too old for kvtop, which needs 5.10 or newer: update it with the system."
+        return perf_too_old()
     if re.search(r"No space left", text):
         return "No space left on the disk: free some and start again."
     last = text.splitlines()[-1] if text else ""
@@ -148,9 +166,11 @@ async def probe() -> PerfFacts:
         )
     except (OSError, TimeoutError) as error:
         return PerfFacts("", paranoid, False, f"perf does not run: {safe_text(str(error), 120)}.")
-    match = re.search(r"(\d+\.[\w.-]+)", version_text)
+    match = re.search(r"((\d+)\.(\d+)[\w.-]*)", version_text)
     version = match[1] if match else ""
     if not version or code:
         return PerfFacts(version, paranoid, False, explain(version_error + counted))
+    if match is not None and (int(match[2]), int(match[3])) < OLDEST_PERF:
+        return PerfFacts(version, paranoid, False, perf_too_old(version))
     hardware = bool(re.search(r"^\d+,[^\n]*cycles", counted, re.MULTILINE))
     return PerfFacts(version, paranoid, hardware)

@@ -56,6 +56,17 @@ class Histogram:
                 return min(_MIDDLE * exp(bucket * _LOG), self.maximum)
         return self.maximum
 
+    def by_powers(self) -> dict[int, int]:
+        """Counts by N where the duration was 2**N to 2**(N+1) microseconds, 0 also for less.
+
+        A bucket of this histogram goes where its middle is.
+        """
+        powers: dict[int, int] = {}
+        for bucket, count in self.buckets.items():
+            power = max(0, int(_MIDDLE * 1e6 * exp(bucket * _LOG)).bit_length() - 1)
+            powers[power] = powers.get(power, 0) + count
+        return powers
+
     def to_json(self) -> dict[str, object]:
         """A JSON object: sparse buckets, sum and maximum in seconds."""
         buckets = {str(bucket): count for bucket, count in self.buckets.items()}

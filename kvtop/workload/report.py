@@ -58,6 +58,7 @@ def build_report(server: KvServer, provider: Provider, started: float) -> NodeRe
         snapshot_size=snapshot.size if snapshot else None,
         snapshot_running=server.disk.saving_snapshot,
         uptime=time.monotonic() - started,
+        fdatasync_buckets=tuple(sorted(times.by_powers().items())),
         failure=server.failure,
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any
 
 MAX_REPLY = 1 << 20
@@ -80,6 +80,8 @@ class NodeReport:
     snapshot_running: bool
     uptime: float
     failure: str
+    fdatasync_buckets: tuple[tuple[int, int], ...] = ()
+    """Of the quantiles' durations; bucket N counts those of 2**N to 2**(N+1) microseconds."""
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""
@@ -91,7 +93,14 @@ class NodeReport:
         if not isinstance(data, dict):
             raise ValueError("a node's report is a JSON object")
         try:
-            values = {field.name: data[field.name] for field in fields(cls)}
+            values = {
+                field.name: data[field.name]
+                for field in fields(cls)
+                if field.name in data or field.default is MISSING
+            }
+            values["fdatasync_buckets"] = tuple(
+                (int(bucket), int(n)) for bucket, n in values.get("fdatasync_buckets", ())
+            )
             values["peers"] = tuple(PeerProgress(**peer) for peer in values["peers"])
             values["voters"] = tuple(values["voters"])
             values["learners"] = tuple(values["learners"])

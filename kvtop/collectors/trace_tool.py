@@ -1,0 +1,175 @@
+"""The base of the tools that read tracepoints: record while somebody looks, tell once a second."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from kvtop.collectors.doctor import not_permitted, perf_missing, read_paranoid
+from kvtop.collectors.processes import process_exists
+from kvtop.collectors.trace_stream import TraceEvent, TraceOptions, TraceStream
+from kvtop.collectors.tracepoints import Format, TracepointError, read_formats
+from kvtop.events import CollectorStatus, Emit, Health
+from kvtop.profile.text import safe_text
+from kvtop.tool_events import Recording, Row, Tool, ToolReading
+
+_TURN = 1.0
+_TRIES = 3
+_NAME_FOR = 5.0
+"""Seconds after which a thread's name is looked at again."""
+
+
+class TraceTool:
+    """Emits ToolReading (1 Hz) and CollectorStatus; ``run`` ends where it cannot go on.
+
+    A subclass names its ``EVENTS``, makes sums of them in ``take`` and rows in ``rows``.
+    """
+
+    TOOL: ClassVar[Tool]
+    EVENTS: ClassVar[tuple[str, ...]]
+    WHOLE_MACHINE: ClassVar[bool] = False
+
+    def __init__(self, pids: Sequence[int]) -> None:
+        self.name = str(self.TOOL)
+        self._pids = tuple(pids)
+        self._changed = asyncio.Event()
+        self._stream: TraceStream | None = None
+        self._status: tuple[Health, str] | None = None
+
+    # What a subclass does
+
+    def prepare(self, formats: dict[str, Format]) -> None:
+        """Learn how the events' fields lie; called before ``take``."""
+        raise NotImplementedError
+
+    def take(self, events: list[TraceEvent]) -> None:
+        """Sum up events, which come in order of time."""
+        raise NotImplementedError
+
+    def options(self, pids: tuple[int, ...]) -> TraceOptions:
+        """What to record of these processes."""
+        return TraceOptions(self.EVENTS, () if self.WHOLE_MACHINE else pids)
+
+    def turn(self, recorded: float, passed: float) -> None:
+        """Another turn is over: so many seconds, of which so many were recorded."""
+        raise NotImplementedError
+
+    def rows(self) -> tuple[Row, ...]:
+        """What the last turns' sums come to."""
+        raise NotImplementedError
+
+    def covered(self) -> tuple[float, float]:
+        """Seconds recorded that the rows are of, and the share of their time, 0..1."""
+        raise NotImplementedError
+
+    # Running
+
+    @property
+    def child_pids(self) -> tuple[int, ...]:
+        """perf's processes that run for this tool: part of what kvtop costs."""
+        return () if self._stream is None else self._stream.pids
+
+    def again(self) -> None:
+        """Record from now on what `options` says now."""
+        self._changed.set()
+
+    def retarget(self, pids: Sequence[int]) -> None:
+        """Follow these processes from now on; nothing is interrupted where they are the same."""
+        if set(pids) != set(self._pids):
+            self._pids = tuple(pids)
+            self._changed.set()
+
+    async def run(self, emit: Emit) -> None:
+        """Record until cancelled, or until it makes no sense: the status says why."""
+        try:
+            self.prepare(read_formats(self.EVENTS))
+        except TracepointError as error:
+            self.report(emit, Health.UNAVAILABLE, str(error))
+            return
+        failures = 0
+        while failures < _TRIES:
+            self._changed.clear()
+            alive = tuple(pid for pid in self._pids if process_exists(pid))
+            if not alive and not self.WHOLE_MACHINE:
+                self.report(emit, Health.UNAVAILABLE, "Every profiled process has exited.")
+                await self._changed.wait()
+                continue
+            reason = await self._record(alive, emit)
+            if self._changed.is_set() or not all(map(process_exists, alive)):
+                failures = 0
+                continue
+            final = reason in (perf_missing(), not_permitted(read_paranoid()))
+            failures = _TRIES if final else failures + 1
+            self.report(emit, Health.UNAVAILABLE, reason)
+
+    async def _record(self, pids: tuple[int, ...], emit: Emit) -> str:
+        """Record until something ends or changes; one sentence on why it did."""
+        stream = self._stream = TraceStream(self.options(pids), self.take)
+        running = asyncio.create_task(stream.run())
+        changed = asyncio.create_task(self._changed.wait())
+        telling = asyncio.create_task(self._tell(stream, emit))
+        tasks = {running, changed, telling}
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._stream = None
+        for task in (telling, running):
+            if not task.cancelled() and (error := task.exception()) is not None:
+                raise error
+        return running.result() if not running.cancelled() else ""
+
+    async def _tell(self, stream: TraceStream, emit: Emit) -> None:
+        last = time.monotonic(), 0.0, 0
+        while True:
+            await asyncio.sleep(_TURN)
+            now, recorded, seen = time.monotonic(), stream.recorded, stream.seen
+            took = recorded - last[1]
+            if not recorded:
+                # perf still looks at what the processes are.
+                last = now, 0.0, 0
+                continue
+            self.turn(took, now - last[0])
+            rate = (seen - last[2]) / took if took > 0 else 0.0
+            last = now, recorded, seen
+            self.report(emit, Health.OK)
+            self.tell(emit, rate, stream.lost)
+
+    def tell(self, emit: Emit, rate: float, lost: int) -> None:
+        """Emit what there is to show."""
+        now = time.monotonic()
+        seconds, share = self.covered()
+        emit(ToolReading(self.TOOL, Recording(now, seconds, share, rate, lost), self.rows()))
+
+    def report(self, emit: Emit, health: Health, reason: str = "") -> None:
+        """Tell how it works, once."""
+        if self._status != (health, reason):
+            self._status = health, reason
+            emit(CollectorStatus(time.monotonic(), self.name, health, reason))
+
+
+class ThreadNames:
+    """Names of threads, as /proc has them; looked at again from time to time."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[str, float]] = {}
+
+    def name(self, pid: int, tid: int) -> str:
+        """Safe to show; what it was last called where the thread is gone."""
+        known = self._known.get(tid)
+        now = time.monotonic()
+        if known is None or now - known[1] > _NAME_FOR:
+            try:
+                text = Path(f"/proc/{pid}/task/{tid}/comm").read_text(errors="replace")
+                name = safe_text(text.removesuffix("\n"), 40)
+            except OSError:
+                name = known[0] if known is not None else ""
+            if len(self._known) > 20_000:
+                self._known.clear()
+            known = self._known[tid] = name, now
+        return known[0]
