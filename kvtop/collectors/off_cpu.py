@@ -78,6 +78,7 @@ class _Recording:
 
     def __init__(
         self,
+        pids: tuple[int, ...],
         part: Part,
         call_graph: str,
         table: StackTable,
@@ -103,7 +104,7 @@ class _Recording:
         self._parser = ScriptParser(table, renamed, names=self._names)
         self._parser.flaws = flaws
         self.control, self._orders = big_pipe()
-        options = SwitchOptions((), call_graph=call_graph, tids=part.tids, every=part.every)
+        options = SwitchOptions(pids, call_graph=call_graph, tids=part.tids, every=part.every)
         # Nothing is saved from this stream: no room for samples.
         window = PipeWindow(0.0, 1 << 20)
         self.stream = Stream(options, objects, vdso, window, self.attached, self._deliver, self)
@@ -255,7 +256,7 @@ class OffCpu:
 
         async with AsyncExitStack() as stack:
             for part in parts:
-                one = _Recording(part, graph, self._table, objects, vdso, take, flaws)
+                one = _Recording(pids, part, graph, self._table, objects, vdso, take, flaws)
                 stack.callback(one.close)
                 self._recordings.append(one)
             streams = [asyncio.create_task(one.stream.run()) for one in self._recordings]

@@ -19,7 +19,7 @@ import struct
 import time
 from bisect import insort
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -259,6 +259,21 @@ class JitDumps:
                 if pid in self._dumps:
                     self._dumps[pid].exited = True
         return True
+
+    def look(self, pids: Iterable[int]) -> None:
+        """Follow the dumps that processes have mapped and the stream did not tell of."""
+        for pid in pids:
+            if pid in self._dumps:
+                continue
+            try:
+                maps = Path(f"/proc/{pid}/maps").read_bytes()
+            except OSError:
+                continue
+            for line in maps.splitlines():
+                _, _, name = line.partition(b"/")
+                if _DUMP_NAME.search(b"/" + name):
+                    self._open(pid, b"/" + name)
+                    break
 
     def poll(self, attr: EventAttr) -> list[tuple[int, bytes]]:
         """Time (ns) and mapping record of all functions gained since the last call."""

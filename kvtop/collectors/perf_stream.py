@@ -67,6 +67,9 @@ _JIT_POLL = 0.25
 _HOLD = 0.1
 """While functions run right after they are compiled, samples wait for their names so long: twice
 the interval at which kvtop's own programs flush them."""
+_LOOK_AFTER = 0.0, 1.0
+"""Seconds after perf has attached at which the targets' mappings are looked through: between
+reading them itself and being told of new ones perf misses what is mapped."""
 _COMPILES_ON = 1.0
 """So long after one function was compiled another one is likely to run right after it was."""
 _OLD_PERF_STARTS = 0.5
@@ -150,6 +153,8 @@ class Stream:
         self._deliver = deliver
         self._tap = tap
         self._next_poll = 0.0
+        self._looks = list(_LOOK_AFTER)
+        self._attached_at: float | None = None
         self._compiling_until = 0.0
         self._held: deque[tuple[float, list[Record]]] = deque()
         """Arrival and records of what was read and not passed on yet."""
@@ -339,6 +344,12 @@ class Stream:
         if self.attr is not None:
             now = time.monotonic()
             self._next_poll = now + _JIT_POLL
+            if self._attached_at is None and self._attached.is_set():
+                self._attached_at = now
+            began = self._attached_at
+            if began is not None and self._looks and now >= began + self._looks[0]:
+                del self._looks[0]
+                self.dumps.look(self._options.pids)
             for name in self.dumps.poll(self.attr):
                 heappush(self._names, name)
                 self._compiling_until = now + _COMPILES_ON

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import struct
 import subprocess
@@ -238,3 +239,17 @@ def test_two_streams_of_a_process_read_its_dump_once(tmp_path: Path) -> None:
     open_files = [fd.readlink() for fd in Path("/proc/self/fd").iterdir() if fd.exists()]
     assert path not in open_files
     objects.close()
+
+
+def test_a_dump_that_the_stream_did_not_tell_of_is_found_among_the_mappings(tmp_path: Path) -> None:
+    path = tmp_path / "jit-7.dump"
+    path.write_bytes(HEADER + load(b"hot"))
+    dumps = JitDumps(JitObjects())
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ):
+        dumps.look([os.getpid(), 2**22])
+    assert dumps.pids == {os.getpid()} and dumps.opened == 1
+    dumps.look([os.getpid()])
+    assert dumps.opened == 1
+    dumps.close()
+    dumps.look([os.getpid()])
+    assert dumps.pids == set()
