@@ -22,7 +22,7 @@ _LINE = re.compile(rb"\n[^\t\n][^\n]*")
 _MOST_THREADS = 20_000
 _LEAF = re.compile(rb" *([0-9a-f]{1,16} .*\([/\[].*\)) *")
 # A command line may go on over several lines.
-_FACT = re.compile(rb"^# ([a-z][\w ]*?) ?: (.*?)$(?=\n#|\n*\Z)", re.MULTILINE | re.DOTALL)
+_FACT = re.compile(rb"^# ([a-z][\w ]*?) *: (.*?)$(?=\n#|\n*\Z)", re.MULTILINE | re.DOTALL)
 _LONGEST_PREFACE = 1 << 20
 _FREQUENCY = re.compile(r"sample_freq \} = (\d+)\b.*\bfreq = 1\b")
 

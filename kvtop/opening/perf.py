@@ -10,10 +10,13 @@ import subprocess
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Mapping
 from operator import itemgetter
+from pathlib import Path
 from typing import IO
 
 from kvtop.collectors.doctor import explain, perf_missing
+from kvtop.collectors.object_symbols import ObjectSymbols
 from kvtop.collectors.perf_script import ScriptParser
 from kvtop.collectors.perf_stream import SCRIPT_OPTIONS
 from kvtop.events import StackSample
@@ -44,7 +47,7 @@ def read_perf_data(path: str, wanted: Wanted, sink: Sink | None = None) -> Profi
             raise ProfileError(perf_missing()) from None
         assert child.stdout is not None
         try:
-            profile = read_perf_text(b"", child.stdout, wanted, sink)
+            profile = _read(b"", child.stdout, wanted, sink, _RecordedNames())
             failed = child.wait()
         finally:
             _end(child)
@@ -121,13 +124,49 @@ def read_perf_text(
     head: bytes, file: IO[bytes], wanted: Wanted, sink: Sink | None = None
 ) -> Profile:
     """Read what ``perf script`` printed: ``head``, then the rest of ``file``."""
+    return _read(head, file, wanted, sink, None)
+
+
+class _RecordedNames(ObjectSymbols):
+    """Names from objects that are as they were when perf recorded, on the machine it did."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._recorded = 0.0
+
+    def learn(self, facts: Mapping[str, str]) -> None:
+        """What perf's header says; until then no name is given."""
+        self.set_perf_version(facts.get("perf version", ""))
+        if facts.get("hostname") == os.uname().nodename:
+            self._recorded = _captured(facts.get("captured on", ""))
+
+    def name(self, pid: int, path: str, address: int) -> str | None:
+        """As in the class above, but the process is over: only the path counts."""
+        try:
+            if Path(path).stat().st_mtime > self._recorded:
+                return None
+        except OSError:
+            return None
+        return super().name(0, path, address)
+
+
+def _read(
+    head: bytes,
+    file: IO[bytes],
+    wanted: Wanted,
+    sink: Sink | None,
+    names: _RecordedNames | None,
+) -> Profile:
     table = StackTable()
     text = PerfText()
-    parser = ScriptParser(table)
+    parser = ScriptParser(table, names=names)
     samples = _Samples(wanted.weight_by_period, sink)
     samples.add(parser.feed(text.feed(head)))
     while piece := file.read(_PIECE):
-        samples.add(parser.feed(text.feed(piece)))
+        lines = text.feed(piece)
+        if names is not None and not samples.events:
+            names.learn(text.facts)
+        samples.add(parser.feed(lines))
     samples.add(parser.feed(text.end()))
     if not samples.events and parser.malformed:
         raise UnknownFormat(f"kvtop reads {READABLE}")
