@@ -17,11 +17,10 @@ from enum import StrEnum
 from pathlib import Path
 
 from kvtop.collectors.children import output_of
-from kvtop.collectors.doctor import explain, perf_missing, read_paranoid
+from kvtop.collectors.doctor import OLDEST_PERF, explain, perf_missing, read_paranoid
 from kvtop.collectors.perf_buffer import WANTED, buffer_size
 from kvtop.profile.text import safe_text
 
-_OLDEST_PERF = (5, 10)
 _KERNEL = Path("/proc/sys/kernel")
 _TRACING = Path("/sys/kernel/tracing")
 _CAPABILITIES = {"PERFMON": 38, "SYS_ADMIN": 21, "SYS_PTRACE": 19, "IPC_LOCK": 14}
@@ -114,7 +113,7 @@ def _missing_perf(sentence: str) -> Check:
 def check_version(version: str, kernel: str) -> Check:
     """Whether perf is new enough, and how it compares with the running kernel."""
     mine, running = _numbers(version), _numbers(kernel)
-    if mine < _OLDEST_PERF:
+    if mine < OLDEST_PERF:
         return Check(
             *("perf", "perf", State.MISSING, f"version {version} is older than 5.10"),
             cost="it lacks options that kvtop needs",

@@ -91,7 +91,9 @@ def perf_too_old(version: str = "") -> str:
     """One sentence for a perf that lacks what kvtop asks of it."""
     which = f"perf {version}" if version else "perf"
     oldest = ".".join(map(str, OLDEST_PERF))
-    return f"{which} is too old for kvtop, which needs {oldest} or newer: update it with the system."
+    return (
+        f"{which} is too old for kvtop, which needs {oldest} or newer: update it with the system."
+    )
 
 
 def tracepoints_unreadable(mounted: bool) -> str:
