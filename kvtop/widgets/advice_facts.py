@@ -73,7 +73,7 @@ def facts_of(
         writes=writes,
         p99=mean_rate(store.stress.p99.since(start or 0.0), end),
         fdatasync_p99=status.fdatasync_p99 if status is not None else None,
-        value_size=value_size,
+        value_size=value_size if last is not None else None,
         switches=_switches(store, chosen, start, end),
         waits=waited,
         ready=ready,

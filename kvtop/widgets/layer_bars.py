@@ -115,6 +115,7 @@ class LayerBars(CursorTable[GroupLayers]):
         pieces = []
         for name, width in zip(self._names, cells(weights, room), strict=True):
             if width:
-                text = clip(name, width) if width > 3 else name[: width - 1] if width > 1 else ""
+                room = width - 1
+                text = clip(name, room) if room > 3 else name[:room]
                 pieces.append((fit(text, width), self.paint(style_of(name, self._names))))
         return pieces
