@@ -43,7 +43,7 @@ def test_the_name_is_that_of_the_object_that_was_recorded(
     here, later = os.uname().nodename, time.time() + 100
     assert leaf(program, here, later) == "main.main"
     # Not the PID's own file: whoever has that number now is another process.
-    assert ASKED == [(0, str(program), 0x6BA79B)]
+    assert [(0, str(program), 0x6BA79B)] == ASKED
     assert leaf(program, "elsewhere", later) == "[unknown]"
     assert leaf(program, here, later - 1000) == "[unknown]"
     assert leaf(tmp_path / "gone", here, later) == "[unknown]"
