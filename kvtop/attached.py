@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 
-from kvtop.collectors.attach import resolve
+from kvtop.collectors.attach import python_support, resolve
 from kvtop.collectors.targets import Selection, find
 from kvtop.collectors.targets_watch import TargetWatch
 from kvtop.config import Config
@@ -75,6 +75,19 @@ class Attached:
         self.targets = self.counted = targets
         self.pids = tuple(target.pid for target in targets)
         self._watch = TargetWatch(targets, selection, self._attach_more)
+
+    @property
+    def python_frames(self) -> str:
+        """Where names of Python functions come from, as the header says it."""
+        if self._config.python_frames == "off":
+            return "off"
+        if any(target.python_frames for target in self.targets):
+            return "on"
+        if self._command is not None:
+            spied = self._command.call_graph == "dwarf"
+        else:
+            spied = any(python_support(pid).is_python for pid in self.pids)
+        return "py-spy" if spied else "off"
 
     async def go(self) -> None:
         """Let the command run, now that perf sees it; AttachError where it cannot be run."""

@@ -13,8 +13,10 @@ from typing import Any
 from kvtop.config import Config
 from kvtop.events import Health
 from kvtop.profile.hotspots import Hotspot, hotspots
+from kvtop.profile.ring import Filter
 from kvtop.profile.text import safe_text
 from kvtop.session import Session
+from kvtop.store import Store
 
 COLUMNS = 100
 ONCE_SECONDS = 5.0
@@ -84,12 +86,24 @@ def make_report(session: Session, window: float) -> dict[str, Any]:
             "stream": dataclasses.asdict(pipeline) if pipeline else None,
             "hot_symbols": [_spot(spot, total) for spot in spots],
         },
+        "python_stacks": _python_stacks(store, window),
         "own": dataclasses.asdict(store.own) if store.own else None,
         "collectors": {
             name: {"health": status.health, "reason": status.reason}
             for name, status in store.collectors.items()
         },
     }
+
+
+def _python_stacks(store: Store, window: float) -> dict[str, Any] | None:
+    """What py-spy saw, or None where it saw nothing."""
+    newest = store.spied.last_time
+    if newest is None:
+        return None
+    counts = store.spied.fold(Filter(start=newest - window))
+    total = sum(counts.values())
+    spots = _leading(hotspots(store.table, counts))
+    return {"samples": total, "hot_symbols": [_spot(spot, total) for spot in spots]}
 
 
 def format_report(report: dict[str, Any]) -> str:
@@ -121,6 +135,13 @@ def format_report(report: dict[str, Any]) -> str:
         f"{safe_text(spot['symbol'], 54)}  [{safe_text(spot['object'].rsplit('/', 1)[-1], 16)}]"
         for spot in profile["hot_symbols"][:TABLE_ROWS]
     ]
+    if python := report["python_stacks"]:
+        lines.append(f"{python['samples']:,} samples of Python stacks by py-spy, apart from perf's")
+        lines += [
+            f"{spot['self_percent']:>6.2f}%{spot['total_percent']:>7.2f}%{spot['samples']:>9}  "
+            f"{safe_text(spot['symbol'], 54)}  [{safe_text(spot['object'], 16)}]"
+            for spot in python["hot_symbols"][:TABLE_ROWS]
+        ]
     for name, status in report["collectors"].items():
         if status["health"] in (Health.DEGRADED, Health.UNAVAILABLE):
             lines.append(f"{name}: {status['reason']}")

@@ -127,6 +127,13 @@ class PipelineStats:
     """Bytes of samples that the kernel made, stacks included: time that the targets do not run."""
     throttled: int = 0
     """How often the kernel stopped the sampling for a moment to spare the machine."""
+@dataclass(frozen=True, slots=True)
+class SpiedBatch:
+    """Samples of Python stacks by py-spy; their time is the middle of its recording."""
+
+    samples: tuple[StackSample, ...]
+
+
 
 
 class WaitState(StrEnum):
@@ -337,6 +344,7 @@ class CollectorStatus:
 Event = (
     SampleBatch
     | PipelineStats
+    | SpiedBatch
     | WaitBatch
     | WaitStats
     | ToolReading

@@ -44,6 +44,12 @@ KEYS: tuple[Key, ...] = (
     Key("plus", "faster", "refresh more often", "General", shown="+"),
     Key("minus", "slower", "refresh less often", "General", shown="-"),
     Key("f", "flamegraph", "flamegraph of the last seconds", "Profile", footer="flame"),
+    Key(
+        "P",
+        "python_stacks",
+        "Python stacks by py-spy, of programs perf has no names for",
+        "Profile",
+    ),
     Key("o", "off_cpu", "off-CPU: where threads wait, recorded while it is open", "Profile"),
     Key("L", "layers", "layers: what CPU and waiting are spent on; advice", "Profile"),
     Key("y", "tools", "system calls, locks, run queue, block I/O, memory", "Profile"),

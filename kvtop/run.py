@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from types import FrameType
 
 from kvtop.config import Config
@@ -27,6 +28,11 @@ def run(config: Config) -> int:
 
 async def _run(config: Config) -> int:
     ending = _Ending()
+    if config.pick:
+        picked = await _pick(config, ending)
+        if not picked:
+            return ending.code
+        config = replace(config, pick=False, attach=picked)
     session = Session(config)
     headless = config.headless
     try:
@@ -58,6 +64,14 @@ async def _run(config: Config) -> int:
         if session.epilogue:
             print(f"kvtop: {session.epilogue}.", file=sys.stderr)
         _log.info("ended")
+
+
+async def _pick(config: Config, ending: _Ending) -> tuple[int, ...]:
+    from kvtop.picker import PickerApp, pick
+
+    app = PickerApp(config.theme)
+    ending.on_signal(lambda code: app.exit(()))
+    return await pick(app, config)
 
 
 async def _headless(session: Session, config: Config) -> int:

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from kvtop.cluster_run import ClusterRun, Member
     from kvtop.collectors.cluster import ClusterCollector
     from kvtop.collectors.off_cpu import OffCpu
+    from kvtop.collectors.pyspy import PySpy
     from kvtop.collectors.toolbox import ToolCollector
 
 _log = logging.getLogger("kvtop.session")
@@ -95,6 +96,7 @@ class Session:
         self._tasks: list[asyncio.Task[None]] = []
         self._cluster: ClusterRun | None = None
         self._attached: Attached | None = None
+        self._spy: PySpy | None = None
         self._record: PerfRecord | None = None
         self._off_cpu: OffCpu | None = None
         self._following: asyncio.Task[None] | None = None
@@ -315,6 +317,11 @@ class Session:
         except AttachError as error:
             raise UsageError(f"{error}.") from None
         self._launch((attached,))
+        if self.config.python_frames != "off" and not self.config.all:
+            from kvtop.collectors.pyspy import PySpy
+
+            self._spy = PySpy(self._ring.table, attached.targets)
+            self._launch((self._spy,))
 
     def _attach_more(self, pids: tuple[int, ...]) -> None:
         """Processes came that perf does not follow by itself."""
@@ -436,6 +443,8 @@ class Session:
                 self._record.options = replace(self._record.options, pids=pids)
         self.ended = not (targets or self.config.all or self.config.endpoints)
         self._stat.retarget(counted)
+        if self._spy is not None:
+            self._spy.retarget(targets)
         self._processes.retarget(targets)
         if self._off_cpu is not None:
             self._off_cpu.retarget([target.pid for target in targets])
@@ -446,7 +455,8 @@ class Session:
         record = self._record.child_pids if self._record is not None else ()
         waits = self._off_cpu.child_pids if self._off_cpu is not None else ()
         tool = self._tool.child_pids if self._tool is not None else ()
-        return (*record, *self._stat.child_pids, *waits, *tool)
+        spies = self._spy.child_pids if self._spy is not None else ()
+        return (*record, *self._stat.child_pids, *waits, *tool, *spies)
 
     def _launch(self, collectors: tuple[Collector, ...]) -> None:
         self._tasks += [asyncio.create_task(self._keep_running(c)) for c in collectors]

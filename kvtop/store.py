@@ -24,6 +24,7 @@ from kvtop.events import (
     ProcessUsage,
     Role,
     SampleBatch,
+    SpiedBatch,
     StackSample,
     StressStats,
     Target,
@@ -47,7 +48,7 @@ class RunInfo:
     kernel: str
     perf_version: str
     python_frames: str
-    """"on", "off", or one sentence on why they cannot be had."""
+    """"on", "off", "py-spy" (apart from perf's), or one sentence on why they cannot be had."""
     started: float
     wall_offset: float
     """Wall clock minus monotonic clock at the start, seconds."""
@@ -246,6 +247,8 @@ class Store:
         """Counters of threads and cores, while somebody asked for them."""
         self.stress = StressStore()
         self.waits = WaitStore(ring.table)
+        self.spied = SampleRing(ring.table, max_samples=500_000)
+        """Samples of py-spy, which are not perf's and never counted with them."""
         self.tools = ToolStore()
         self.cluster = ClusterStore()
         self.markers = MarkerStore()
@@ -272,6 +275,8 @@ class Store:
         match event:
             case SampleBatch():
                 self._add_samples(self.ring, event.samples)
+            case SpiedBatch():
+                self._add_samples(self.spied, event.samples)
             case WaitBatch():
                 self._add_samples(self.waits.ring, event.samples)
             case WaitStats():

@@ -25,8 +25,8 @@ _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _die_with_parent(parent: int, graceful: bool) -> None:
-    """Runs in the child between fork and exec (prctl(2))."""
+def die_with_parent(parent: int, graceful: bool) -> None:
+    """For ``preexec_fn``: the child gets KILL, or INT where ``graceful``, with us (prctl(2))."""
     if graceful:
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGINT if graceful else signal.SIGKILL, 0, 0, 0)
@@ -67,7 +67,7 @@ class Child:
             stdout=stdout,
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
-            preexec_fn=partial(_die_with_parent, os.getpid(), graceful),
+            preexec_fn=partial(die_with_parent, os.getpid(), graceful),
             env={**os.environ, "LC_ALL": "C"},
         )
         _log.info("PID %d started: %s", process.pid, shlex.join(args))

@@ -1,37 +1,55 @@
 """``kvtop -- COMMAND``: a program that kvtop starts, profiles from its first instruction, and ends.
 
-The child is forked first and waits; once perf is attached to it, it runs the program.
+A process is made first and waits; once perf is attached to it, it becomes the program. What waits
+is an interpreter of its own, not a fork of kvtop: that would keep pipes of kvtop's open.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import errno
 import os
 import re
 import shutil
 import signal
-import subprocess
-import threading
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from kvtop.collectors.attach import AttachError
-from kvtop.collectors.fdio import big_pipe, readable
+from kvtop.collectors.children import die_with_parent
+from kvtop.collectors.fdio import big_pipe, read_to_end, readable
 from kvtop.events import Emit, LogLine, Role, Target
 from kvtop.profile.text import safe_text
 
-_PR_SET_PDEATHSIG = 1
 _PATIENCE = 3.0
 """Seconds that the program has for SIGTERM before it is killed."""
 _LINES_AT_ONCE = 50
 _READ_EVERY = 0.1
 _CHUNK = 1 << 16
 _PYTHON = re.compile(r"(^|/)(python|pypy)[\d.]*[a-z]*$")
-_libc = ctypes.CDLL(None, use_errno=True)
+_WAITING = """
+import os, signal, sys
+ready, gate, failed = map(int, sys.argv[1:4])
+for number in signal.SIGPIPE, signal.SIGXFSZ:
+    signal.signal(number, signal.SIG_DFL)
+os.write(ready, b"r")
+os.close(ready)
+if os.read(gate, 1) != b"g":
+    os._exit(127)
+for fd in gate, failed:
+    os.set_inheritable(fd, False)
+try:
+    os.execv(sys.argv[4], sys.argv[5:])
+except OSError as error:
+    os.write(failed, str(error.errno).encode())
+    os._exit(127)
+"""
+"""Says that it is there, waits for a byte, and becomes the program. Python ignores two signals,
+which the program would inherit."""
 
 
 class Command:
@@ -46,9 +64,8 @@ class Command:
         self.returncode: int | None = None
         self.pid = 0
         self._program = _find(argv[0])
-        self._failure: OSError | None = None
         self._stopped = False
-        self._started: asyncio.Future[None] | None = None
+        self._reaping: asyncio.Task[None] | None = None
         self._output = -1
         self._log = log
         try:
@@ -59,8 +76,7 @@ class Command:
                 self._writer = os.open(log, flags, 0o644)
         except OSError as error:
             raise AttachError(f"cannot write {log}: {error.strerror}") from error
-        self._gate_out, self._gate = os.pipe()
-        self._pid_out, self._pid_in = os.pipe()
+        self._ready = self._gate = self._failed = -1
 
     @property
     def label(self) -> str:
@@ -79,37 +95,54 @@ class Command:
 
     async def fork(self) -> None:
         """Make the process that will be the program; ``pid`` is known then."""
-        loop = asyncio.get_running_loop()
-        self._started = loop.create_future()
-        # A thread of its own: it forks, and the kernel ends the program with the thread that did.
-        threading.Thread(target=self._own, args=(loop,), daemon=True).start()
-        if not await readable(self._pid_out, 10.0):
-            raise AttachError(f"cannot start {self.name}: the system is out of breath")
-        self.pid = int(os.read(self._pid_out, 32) or b"0")
-        if not self.pid:
-            await self._await_start()
+        self._ready, ready = os.pipe()
+        gate, self._gate = os.pipe()
+        self._failed, failed = os.pipe()
+        theirs = ready, gate, failed
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-I", "-S", "-c", _WAITING, *map(str, theirs)),
+                *(self._program, *self.argv),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=self._writer,
+                stderr=self._writer,
+                pass_fds=theirs,
+                start_new_session=True,
+                preexec_fn=partial(die_with_parent, os.getpid(), False),
+            )
+        except OSError as error:
+            raise AttachError(f"cannot start {self.name}: {error.strerror}") from error
+        finally:
+            for fd in (*theirs, self._writer):
+                os.close(fd)
+            self._writer = -1
+        self.pid = process.pid
+        self._reaping = asyncio.create_task(self._reap(process))
+        # Only then is there nothing of it left to be sampled.
+        await readable(self._ready)
+
+    async def _reap(self, process: asyncio.subprocess.Process) -> None:
+        self.returncode = await process.wait()
+        self.ended.set()
 
     async def go(self) -> None:
         """Let it run; AttachError where the kernel cannot run it."""
-        os.write(self._gate, b"\n")
-        await self._await_start()
-
-    async def _await_start(self) -> None:
-        assert self._started is not None
-        await self._started
-        os.close(self._writer)
-        self._writer = -1
-        if self._failure is not None:
-            reason: str | None = self._failure.strerror
-            if self._failure.errno == errno.ENOEXEC:
-                reason = "it is neither a program nor a script with a #! line"
-            raise AttachError(f"cannot start {safe_text(self.argv[0], 80)}: {reason}")
+        with suppress(BrokenPipeError):
+            os.write(self._gate, b"g")
+        # Closed by the kernel when it runs the program.
+        if not (failure := await read_to_end(self._failed)):
+            return
+        number = int(failure)
+        reason = os.strerror(number)
+        if number == errno.ENOEXEC:
+            reason = "it is neither a program nor a script with a #! line"
+        raise AttachError(f"cannot start {safe_text(self.argv[0], 80)}: {reason}")
 
     async def follow(self, emit: Emit) -> None:
         """Put its output into the log lines until it ends; never hold the program up for it."""
         if self._output < 0:
             text = f"its output goes to {self._log}"
-            emit(LogLine(time.monotonic(), self.label, "info", safe_text(text)))
+            emit(LogLine(time.monotonic(), self.name, "info", safe_text(text)))
             return
         os.set_blocking(self._output, False)
         rest = b""
@@ -120,10 +153,10 @@ class Command:
                 lines, rest = [rest], b""
             now = time.monotonic()
             for line in lines[-_LINES_AT_ONCE:]:
-                emit(LogLine(now, self.label, "info", safe_text(line.decode(errors="replace"))))
+                emit(LogLine(now, self.name, "info", safe_text(line.decode(errors="replace"))))
             if len(lines) > _LINES_AT_ONCE:
                 text = f"{len(lines) - _LINES_AT_ONCE:,} more lines at once are left out"
-                emit(LogLine(now, self.label, "debug", text))
+                emit(LogLine(now, self.name, "debug", text))
             if not data:
                 return
             rest = rest[-_CHUNK:]
@@ -144,14 +177,11 @@ class Command:
 
     async def stop(self) -> None:
         """End its process group and what is left of it; safe to call twice and before it ran."""
-        if self._gate >= 0:
-            # Closed without a word: a child that waits still leaves without running anything.
-            for fd in (self._gate, self._gate_out, self._pid_out, self._pid_in):
+        for fd in (self._gate, self._ready, self._failed):
+            # Closed without a word: one that waits still leaves without running anything.
+            if fd >= 0:
                 os.close(fd)
-            self._gate = -1
-        if self._started is not None and not self._started.done():
-            with suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.shield(self._started), _PATIENCE)
+        self._gate = self._ready = self._failed = -1
         self._stopped = self._stopped or not self.ended.is_set()
         if self.pid and self._signal(signal.SIGTERM):
             deadline = time.monotonic() + _PATIENCE
@@ -161,6 +191,8 @@ class Command:
             self._signal(signal.SIGKILL)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.ended.wait(), _PATIENCE)
+        if self._reaping is not None:
+            self._reaping.cancel()
         for fd in (self._writer, self._output):
             if fd >= 0:
                 os.close(fd)
@@ -175,46 +207,6 @@ class Command:
         except PermissionError:
             pass
         return True
-
-    def _own(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Start the program and wait for its end; runs in a thread."""
-        process: subprocess.Popen[bytes] | None = None
-        try:
-            process = subprocess.Popen(
-                self.argv,
-                executable=self._program,
-                stdin=subprocess.DEVNULL,
-                stdout=self._writer,
-                stderr=self._writer,
-                start_new_session=True,
-                preexec_fn=self._wait_for_perf,
-            )
-        except OSError as error:
-            self._failure = error
-        except subprocess.SubprocessError:
-            # The child left by itself: nobody waits for it any more.
-            self._failure = OSError(errno.ECANCELED, "it was called off")
-        _tell(loop, self._has_started)
-        if process is not None:
-            self.returncode = process.wait()
-        _tell(loop, self.ended.set)
-
-    def _has_started(self) -> None:
-        if self._started is not None and not self._started.done():
-            self._started.set_result(None)
-
-    def _wait_for_perf(self) -> None:
-        """Runs in the child between fork and exec (prctl(2))."""
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        os.close(self._gate)
-        os.write(self._pid_in, str(os.getpid()).encode())
-        if os.read(self._gate_out, 1) != b"\n":
-            os._exit(127)
-
-
-def _tell(loop: asyncio.AbstractEventLoop, what: object) -> None:
-    with suppress(RuntimeError):  # The loop was closed meanwhile.
-        loop.call_soon_threadsafe(what)  # type: ignore[arg-type]
 
 
 def _drain(fd: int) -> bytes:

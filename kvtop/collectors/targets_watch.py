@@ -46,6 +46,8 @@ class TargetWatch:
         self._alive = {target.pid: target for target in targets}
         self._selection = selection
         self._attach_more = attach_more
+        self._others = set(_children(self._alive, set()))
+        """Descendants that were there before perf was: it does not follow them, nor theirs."""
         self._sampled: set[int] = set()
         self._last_pid = ""
         self._full = False
@@ -65,7 +67,7 @@ class TargetWatch:
             before = dict(self._alive)
             fresh = _newest_pid()
             if fresh != self._last_pid:
-                self._adopt(_children(self._alive))
+                self._adopt(_children(self._alive, self._others))
             self._adopt({pid: self._any_root() for pid in self._sampled})
             self._sampled.clear()
             looks += 1
@@ -140,8 +142,11 @@ def _newest_pid() -> str:
     return Path("/proc/loadavg").read_text().rpartition(" ")[2]
 
 
-def _children(known: Iterable[int]) -> dict[int, int | None]:
-    """PID -> the one of ``known`` that it descends from, of processes that are not known."""
+def _children(known: Iterable[int], others: set[int]) -> dict[int, int | None]:
+    """PID -> the one of ``known`` that it descends from, of processes that are not known.
+
+    ``others`` and their descendants are none of them; those that ended are taken out of it.
+    """
     parents: dict[int, int] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
@@ -151,10 +156,11 @@ def _children(known: Iterable[int]) -> dict[int, int | None]:
                 continue
             parents[int(entry.name)] = int(stat.rpartition(b")")[2].split()[1])
     family = set(known)
+    others &= parents.keys()
     found: dict[int, int | None] = {}
     for pid in parents.keys() - family:
-        above = parents[pid]
-        while above not in family and above in parents:
+        above = pid
+        while above not in family and above not in others and above in parents:
             above = parents[above]
         if above in family:
             found[pid] = above

@@ -7,11 +7,33 @@ from kvtop.profile.stacks import StackTable
 # The names that perf top leaves out by default (tools/perf/util/symbol.c, symbol__is_idle),
 # and what newer kernels call the same.
 _IDLE = frozenset(
-    "acpi_idle_do_entry acpi_processor_ffh_cstate_enter acpi_safe_halt arch_cpu_idle cpu_idle "
-    "cpu_idle_poll cpu_startup_entry cpuidle_enter cpuidle_enter_state default_enter_idle "
-    "default_idle do_idle idle_cpu intel_idle intel_idle_ibrs mwait_idle mwait_idle_with_hints "
-    "native_safe_halt poll_idle ppc64_runlatch_off pseries_dedicated_idle_sleep "
-    "psw_idle psw_idle_exit pv_native_safe_halt tdx_safe_halt".split()
+    (
+        "acpi_idle_do_entry",
+        "acpi_processor_ffh_cstate_enter",
+        "acpi_safe_halt",
+        "arch_cpu_idle",
+        "cpu_idle",
+        "cpu_idle_poll",
+        "cpu_startup_entry",
+        "cpuidle_enter",
+        "cpuidle_enter_state",
+        "default_enter_idle",
+        "default_idle",
+        "do_idle",
+        "idle_cpu",
+        "intel_idle",
+        "intel_idle_ibrs",
+        "mwait_idle",
+        "mwait_idle_with_hints",
+        "native_safe_halt",
+        "poll_idle",
+        "ppc64_runlatch_off",
+        "pseries_dedicated_idle_sleep",
+        "psw_idle",
+        "psw_idle_exit",
+        "pv_native_safe_halt",
+        "tdx_safe_halt",
+    )
 )
 
 

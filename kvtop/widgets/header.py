@@ -230,7 +230,9 @@ class RunHeader(Pane, can_focus=False):
     def _second_line(self, width: int) -> list[Item]:
         info = self.store.info
         frames = safe_text(info.python_frames)
-        if frames in ("on", "off"):
+        if frames == "py-spy":
+            python = Item(1, "Python frames", "by py-spy: P", "good")
+        elif frames in ("on", "off"):
             python = Item(1, "Python frames", frames, "good" if frames == "on" else "warn")
         else:
             python = Item(0, "", clip_words(frames, width), "warn")
@@ -252,7 +254,7 @@ class RunHeader(Pane, can_focus=False):
 
     def draw(self, width: int, height: int) -> list[Strip]:
         first = self._first_line()
-        if height == 1 and self.store.info.python_frames not in ("on", "off"):
+        if height == 1 and self.store.info.python_frames not in ("on", "off", "py-spy"):
             first.append(Item(3, "Python frames", "no", "warn"))
         second = self._second_line(width)
         # The figures of the stream stay; a title that has no room beside them goes below.

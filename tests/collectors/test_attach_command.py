@@ -83,7 +83,7 @@ async def test_its_output_goes_to_a_file(tmp_path: Path) -> None:
 
 
 async def test_it_is_ended_with_its_children() -> None:
-    command = Command(["sh", "-c", "sleep 60 & echo $!; trap '' TERM; wait; sleep 60"])
+    command = Command(["sh", "-c", "sleep 60 & p=$!; trap '' TERM; echo $p; wait; sleep 60"])
     await command.fork()
     await command.go()
     events: list[Event] = []

@@ -106,6 +106,22 @@ async def test_children_come_and_go_and_are_counted_with_their_parent() -> None:
         parent.process.communicate()
 
 
+async def test_children_that_perf_does_not_follow_are_no_targets() -> None:
+    parent = Parent()
+    old = parent.start_child()
+    watched = Watched([target_of(parent.process.pid)])
+    try:
+        async with watched.running():
+            new = parent.start_child()
+            await until(lambda: watched.targets)
+            assert {t.pid for t in watched.targets} == {parent.process.pid, new}
+    finally:
+        os.kill(old, 9)
+        parent.tell("end")
+        parent.tell("leave")
+        parent.process.communicate()
+
+
 async def test_a_child_outlives_its_parent_and_is_counted_itself() -> None:
     parent = Parent()
     pid = parent.process.pid
