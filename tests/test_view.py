@@ -188,3 +188,12 @@ def test_bad_input_does_not_open_a_screen(tmp_path: Path) -> None:
     with Terminal([sys.executable, "-m", "kvtop", "view", "none"], 100, 30, tmp_path) as terminal:
         assert terminal.wait_exit() == 2
         assert "kvtop: cannot read none: No such file or directory." in terminal.text()
+
+
+async def test_the_palette_has_the_keys_that_a_file_leaves(tmp_path: Path) -> None:
+    app = view(tmp_path)
+    async with app.run_test(size=(100, 24)) as pilot:
+        await pilot.pause()
+        titles = [command.title for command in app.get_system_commands(app.screen)]
+        assert {"Search", "Only stacks that match", "Upside down", "Zoom"} <= set(titles)
+        assert "Freeze" not in titles and "Longer window" not in titles

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import ClassVar
 
@@ -46,8 +46,7 @@ class ProfileScreen(Screen[None]):
         """Everything that a key of this screen does."""
         found: dict[str, Command] = {}
         for node in (self, *self.parts):
-            for binding in node.BINDINGS:
-                assert isinstance(binding, Binding)
+            for binding in _bindings(node):
                 title = binding.description.capitalize()
                 if title and binding.action != "nothing":
                     key = binding.key_display or binding.key.partition(",")[0]
@@ -70,3 +69,14 @@ class ProfileScreen(Screen[None]):
 
     def action_nothing(self) -> None:
         """Keys that would act on the cluster or the main screen do not from here."""
+
+
+def _bindings(node: Widget) -> Iterator[Binding]:
+    """The bindings of its class, and those of the classes above whose keys are left to them."""
+    taken: set[str] = set()
+    for above in type(node).__mro__:
+        if above.__module__.startswith("textual."):
+            return
+        mine = [b for b in vars(above).get("BINDINGS", ()) if isinstance(b, Binding)]
+        yield from (binding for binding in mine if not taken.issuperset(binding.key.split(",")))
+        taken.update(key for binding in mine for key in binding.key.split(","))
