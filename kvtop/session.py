@@ -305,8 +305,7 @@ class Session:
             await probing
             raise UsageError(f"{error}.") from None
         facts = await probing
-        frames = "on" if any(target.python_frames for target in attached.targets) else "off"
-        self._make_store(attached.title, facts, frames)
+        self._make_store(attached.title, facts, attached.python_frames)
         self.emit(TargetsChanged(time.monotonic(), attached.targets))
         self._launch((self._processes,))
         self._launch_perf(facts, attached.pids, attached.call_graph)
