@@ -6,7 +6,9 @@ To add a screen:
 2. Give it a module here, named as the action of its key (``kvtop/screens/time_map.py`` for the
    action ``time_map``), with ``show(app)``, which pushes it, and ``HELP``, the classes whose keys
    the help of all keys lists (empty for a dialog).
-3. Put the action's name into ``SCREENS`` below, and its `Key` into ``kvtop/keys.py``.
+3. Put the action's name into ``SCREENS`` below, and its `Key` into ``kvtop/keys.py`` (a text of
+   at most 55 letters, which the help shows in one line). ``tests/test_app.py`` wants a check of
+   it, ``_time_map``.
 
 The application itself, the footer, the palette and the help need no change.
 """
