@@ -31,6 +31,7 @@ if [ "$mode" = test ]; then
     want g++ g++ gcc-c++ gcc
     want chromium chromium chromium chromium
     want redis-cli redis-tools redis redis
+    want etcd etcd-server etcd etcd
     want zsh zsh zsh zsh
     want fish fish fish fish
     want mandoc mandoc mandoc mandoc
