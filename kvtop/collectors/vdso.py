@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import weakref
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,6 +25,8 @@ class VdsoFile:
 
     def __init__(self) -> None:
         self._fd = _copy_vdso()
+        # A collector that is cancelled before it ran never comes to close it.
+        self._closer = None if self._fd is None else weakref.finalize(self, os.close, self._fd)
 
     @property
     def filename(self) -> str:
@@ -44,9 +47,9 @@ class VdsoFile:
 
     def close(self) -> None:
         """Close the file; records that name it cannot be read any more."""
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
+        if self._closer is not None:
+            self._closer()
+        self._fd = None
 
 
 def _copy_vdso() -> int | None:
