@@ -206,6 +206,11 @@ class Session:
         self._following = asyncio.create_task(self._keep_running(self._off_cpu))
         self._tasks.append(self._following)
 
+    def follow_wakers(self, on: bool) -> None:
+        """Record who ends the waits that are followed as well, or no more."""
+        if self._off_cpu is not None:
+            self._off_cpu.follow_wakers(on)
+
     # Tools
 
     def follow_tool(self, tool: Tool | None) -> None:

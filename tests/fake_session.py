@@ -31,6 +31,7 @@ class FakeSession(Session):
         self.faults: list[str] = []
         self.refuse = ""
         self.followed: list[bool] = []
+        self.wakers: list[bool] = []
         self.tools: list[Tool | None] = []
         self.raw: float | None = None
 
@@ -52,6 +53,10 @@ class FakeSession(Session):
     def follow_waits(self, on: bool) -> None:
         """Write it down; the made-up waits stay."""
         self.followed.append(on)
+
+    def follow_wakers(self, on: bool) -> None:
+        """Write it down."""
+        self.wakers.append(on)
 
     def follow_tool(self, tool: Tool | None) -> None:
         """Write it down; the made-up readings stay."""

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 from kvtop.collectors.attach import choose_call_graph
@@ -30,6 +31,7 @@ from kvtop.collectors.processes import process_exists
 from kvtop.collectors.switch_rate import STACKS_A_SECOND, Part, plan, switch_rates
 from kvtop.collectors.vdso import VDSO, VdsoFile
 from kvtop.collectors.waits import Waits, split_period
+from kvtop.collectors.wakers import Wakers
 from kvtop.events import (
     CollectorStatus,
     Emit,
@@ -54,6 +56,8 @@ _TOO_MANY_FOR = 3
 _TOO_FEW_FOR = 5
 """Seconds without work after which all stacks are recorded."""
 _TRIES = 3
+WAKERS = "wakers"
+"""The collector's name under which the health of recording wakings is told."""
 _PING = b"ping\n"
 
 
@@ -195,11 +199,20 @@ class OffCpu:
         self._recordings: list[_Recording] = []
         self._status: tuple[Health, str] | None = None
         self._since: float | None = None
+        self._with_wakers = False
+        self._wakers: Wakers | None = None
+
+    def follow_wakers(self, on: bool) -> None:
+        """Record who ends the waits as well, from now on, or no more."""
+        if on != self._with_wakers:
+            self._with_wakers = on
+            self._changed.set()
 
     @property
     def child_pids(self) -> tuple[int, ...]:
         """perf's processes that run for this collector: part of what kvtop costs."""
-        return tuple(pid for one in self._recordings for pid in one.stream.pids)
+        wakers = self._wakers.pids if self._wakers is not None else ()
+        return (*(pid for one in self._recordings for pid in one.stream.pids), *wakers)
 
     def retarget(self, pids: Sequence[int]) -> None:
         """Follow these processes from now on; nothing is interrupted where they are the same."""
@@ -250,10 +263,12 @@ class OffCpu:
         threads = len(rates)
         flaws = FlawCounts()
 
-        def take(samples: list[StackSample]) -> None:
+        def tell(samples: list[StackSample]) -> None:
             self._report(emit, Health.OK)
             emit(WaitBatch(tuple(samples)))
 
+        wakers = self._wakers = Wakers(self._table, rates, tell) if self._with_wakers else None
+        take = tell if wakers is None else wakers.add
         async with AsyncExitStack() as stack:
             for part in parts:
                 one = _Recording(pids, part, graph, self._table, objects, vdso, take, flaws)
@@ -263,12 +278,17 @@ class OffCpu:
             changed = asyncio.create_task(self._changed.wait())
             watch = asyncio.create_task(self._watch(parts, threads, graph, flaws, emit))
             tasks = [*streams, changed, watch]
+            joined = asyncio.create_task(_tell_wakers(wakers, emit)) if wakers else None
             try:
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             finally:
-                for task in tasks:
+                ending = [*tasks, joined] if joined is not None else tasks
+                for task in ending:
                     task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                await asyncio.gather(*ending, return_exceptions=True)
+                if wakers is not None:
+                    wakers.look(inf)
+                self._wakers = None
                 self._recordings.clear()
         for done in (watch, *streams):
             if not done.cancelled():
@@ -288,6 +308,8 @@ class OffCpu:
                 if one.stream.attr is not None and one.stream.attr.exclude_kernel:
                     return not_permitted(read_paranoid())
             now = time.monotonic()
+            if self._wakers is not None:
+                self._wakers.look(now)
             if now - last[0] < _STATS_EVERY:
                 continue
             switches = sum(one.waits.switches for one in self._recordings)
@@ -318,6 +340,13 @@ class OffCpu:
         if self._status != (health, reason):
             self._status = health, reason
             emit(CollectorStatus(time.monotonic(), self.name, health, reason))
+
+
+async def _tell_wakers(wakers: Wakers, emit: Emit) -> None:
+    """Say why wakings are not recorded (any more); the waits are, anyway."""
+    emit(CollectorStatus(time.monotonic(), WAKERS, Health.OK))
+    reason = await wakers.run()
+    emit(CollectorStatus(time.monotonic(), WAKERS, Health.UNAVAILABLE, reason))
 
 
 _STOPPED = "Waits are not followed at "

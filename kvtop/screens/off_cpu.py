@@ -18,6 +18,7 @@ def show(app: KvtopApp) -> None:
     screen = WaitsScreen(
         app.session.store,
         app.session.follow_waits,
+        app.session.follow_wakers,
         scope=app.scope,
         label=app.dashboard.hot_symbols.label,
         save=app.action_save_svg,

@@ -36,11 +36,12 @@ def milliseconds(counts: dict[int, int]) -> dict[int, int]:
 
 
 class WaitsScreen(FlamegraphScreen):
-    """Records while it is open; ``follow`` begins and ends that."""
+    """Records while it is open; ``follow`` begins and ends that, ``follow_wakers`` a part of it."""
 
     NAME = "Off-CPU"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("o", "close", "on-CPU", show=False),
+        Binding("W", "wakers", "who wakes"),
     ]
     DEFAULT_CSS = """
     WaitsScreen > #waits-flaw { height: auto; padding: 0 1; color: $text-warning; }
@@ -49,6 +50,7 @@ class WaitsScreen(FlamegraphScreen):
     KEYS_HELP: ClassVar[list[Help]] = [
         ("o", "end the recording and go back"),
         ("t", "group by target, role, thread, process, blocked or ready, or not at all"),
+        ("W", "record who ends the waits, as boxes on top of them; or no more"),
         ("s", "save as interactive SVG, in ms"),
         ("S", "save perf.folded and perf.svg, in ms"),
         ("", "blocked: waits for input, a lock, a timer; ready: waits for a CPU"),
@@ -59,6 +61,7 @@ class WaitsScreen(FlamegraphScreen):
         self,
         store: Store,
         follow: Callable[[bool], None],
+        follow_wakers: Callable[[bool], None],
         *,
         scope: Scope,
         label: str | None = None,
@@ -66,6 +69,9 @@ class WaitsScreen(FlamegraphScreen):
     ) -> None:
         super().__init__(store, scope=scope.over(None), label=label, save=save)
         self._follow = follow
+        self._follow_wakers = follow_wakers
+        self.wakers = False
+        """Whether who ends the waits is recorded as well."""
         self._said: object = None
         self.flamegraph.unit = "ms"
         self._flaw = Static("", id="waits-flaw", markup=False)
@@ -109,7 +115,7 @@ class WaitsScreen(FlamegraphScreen):
 
     def refresh_data(self) -> None:
         """Follow the newest waits, and what the collector says of them."""
-        said = self.store.health("off_cpu"), self.store.waits.stats
+        said = self.store.health("off_cpu"), self.store.waits.stats, self.store.health("wakers")
         if said != self._said:
             self._said = said
             self._seen = None
@@ -124,10 +130,17 @@ class WaitsScreen(FlamegraphScreen):
         if said != self.flamegraph.empty:
             self.flamegraph.empty = said
             self.flamegraph.redraw()
-        worst = self._worst()
+        worst = " · ".join(filter(None, (self._no_wakers(), self._worst())))
         self._flaw.display = bool(worst)
         self._flaw.update(worst)
         super()._load()
+
+    def _no_wakers(self) -> str:
+        """Why nobody knows who wakes, where that was asked for."""
+        status = self.store.health("wakers")
+        if not self.wakers or status.health is not Health.UNAVAILABLE:
+            return ""
+        return safe_text(f"wakers are not recorded: {status.reason}", 400)
 
     def _broken(self) -> float | None:
         """Percent of the stacks that do not reach their thread's start."""
@@ -165,6 +178,8 @@ class WaitsScreen(FlamegraphScreen):
         if self.grouping is not None:
             parts.append(f"by {self.grouping.value}")
         parts += self._left_out()
+        if self.wakers:
+            parts.append("with wakers")
         if weight:
             parts.append(f"{percent(self._ready_share())}% waiting for a CPU")
         if stats is not None:
@@ -176,6 +191,12 @@ class WaitsScreen(FlamegraphScreen):
             parts.append(f"{stats.threads:,} threads")
         parts.append("all targets" if self.label is None else self.label)
         return safe_text(" · ".join(parts))
+
+    def action_wakers(self) -> None:
+        """Begin to record who ends the waits, or end it; a tracepoint, in one frame on top."""
+        self.wakers = not self.wakers
+        self._follow_wakers(self.wakers)
+        self._load()
 
     def _ready_share(self) -> float:
         by_state = self.ring.fold_by(self._filter(), GroupKey.EVENT, "period")

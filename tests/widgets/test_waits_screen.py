@@ -106,6 +106,29 @@ async def test_broken_stacks_are_said_with_their_cause_and_remedy() -> None:
     assert "% broken" in text and "frame pointers" not in text
 
 
+async def test_wakers_are_recorded_when_asked_for_and_a_refusal_is_said() -> None:
+    store = waiting()
+    store.apply(CollectorStatus(T, "wakers", Health.UNAVAILABLE, "Tracepoints need root."))
+    session = FakeSession(config("--attach", "77"), store)
+    app = KvtopApp(session)
+    async with app.run_test(size=(120, 30)) as pilot:
+        await pilot.press("o")
+        await pilot.pause()
+        assert session.wakers == [] and "Tracepoints" not in screen_text(app)
+        await pilot.press("W")
+        await pilot.pause()
+        text = screen_text(app)
+        assert session.wakers == [True] and "with wakers" in text
+        assert "wakers are not recorded: Tracepoints need root." in text
+        store.apply(CollectorStatus(T, "wakers", Health.OK))
+        app.tick()
+        await pilot.pause()
+        assert "not recorded" not in screen_text(app)
+        await pilot.press("W")
+        await pilot.pause()
+        assert session.wakers == [True, False] and "with wakers" not in screen_text(app)
+
+
 async def test_the_reason_stands_where_the_boxes_would_be() -> None:
     store = make_store(has_cluster=False)
     reason = "The kernel lets only root use perf: run sudo sysctl kernel.perf_event_paranoid=1."
