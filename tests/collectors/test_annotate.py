@@ -151,6 +151,8 @@ async def test_the_hot_line_of_a_real_program(
         try:
             await until(lambda: record.forwarded >= 200)
             now = time.monotonic()
+            before = record.forwarded  # what was sampled until now is on its way still
+            await until(lambda: record.forwarded >= before + 50)
             every = await record.annotate(spin, Span(0, now))
             mine = await record.annotate(spin, Span(0, now, frozenset((one.pid,))))
             late = await record.annotate(spin, Span(now - 0.4, now))

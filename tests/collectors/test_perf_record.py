@@ -254,7 +254,8 @@ async def test_stacks_may_be_deeper_than_perf_shows_by_default() -> None:
             samples = await run.more(100, lambda s: s.pid == program.pid)
     depths = [run.symbols(s).count("deep") for s in samples if not run.table.is_broken(s.stack)]
     assert len(depths) >= 0.9 * len(samples)
-    assert max(depths) == 51 and len(run.table.frames(samples[-1].stack)) > 127
+    assert max(depths) == 51
+    assert max(len(run.table.frames(s.stack)) for s in samples) > 127
 
 
 @needs_perf_jit
@@ -277,7 +278,7 @@ async def test_threads_that_come_and_go_have_whole_stacks_and_names() -> None:
         assert answer(program)
         async with live([program.pid], "dwarf") as run:
             await run.more(20, lambda s: True)
-            samples = await run.more(500, lambda s: s.tid != s.pid)
+            samples = await run.more(300, lambda s: s.tid != s.pid)
     whole = [s for s in samples if not run.table.is_broken(s.stack)]
     assert len(whole) >= 0.95 * len(samples)
     own = {s.tid: {n for n in run.symbols(s) if re.fullmatch(r"thread_\d+", n)} for s in whole}

@@ -25,7 +25,7 @@ NOINLINE void recurse(int depth, long n) {
 int main(void) {
     /* Rounds are short and of random length, so that they never keep step with the sampling. */
     uint32_t random = 1;
-    for (int round = 0; round < 80000; round++) {
+    for (int round = 0; round < 25000; round++) {
         random = random * 1664525u + 1013904223u;
         long n = 500 + (random >> 16) % 1000;
         heavy(n);
