@@ -53,7 +53,7 @@ class Footprint:
                 found.append(str(path))
         return found
 
-    def assert_gone(self, seconds: float = 10) -> None:
+    def assert_gone(self, seconds: float = 30) -> None:
         """Fail unless processes and files go away within ``seconds``."""
         deadline = time.monotonic() + seconds
         while (left := self.alive() + self.files()) and time.monotonic() < deadline:

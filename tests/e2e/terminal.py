@@ -79,7 +79,7 @@ class Terminal:
         """What the screen shows now."""
         return self._tmux("capture-pane", "-p", "-t", "t")
 
-    def wait_for(self, pattern: str, seconds: float = 20) -> re.Match[str]:
+    def wait_for(self, pattern: str, seconds: float = 60) -> re.Match[str]:
         """Wait until the screen matches; AssertionError shows the last screen."""
         deadline = time.monotonic() + seconds
         while True:
@@ -92,7 +92,7 @@ class Terminal:
                 )
             time.sleep(0.1)
 
-    def wait_exit(self, seconds: float = 20) -> int:
+    def wait_exit(self, seconds: float = 60) -> int:
         """The program's exit code, once it has ended."""
         deadline = time.monotonic() + seconds
         while not (self.exit_file.exists() and self.exit_file.read_text().strip()):

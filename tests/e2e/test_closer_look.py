@@ -26,7 +26,7 @@ __attribute__((noinline)) void divide(uint64_t n) {
 __attribute__((noinline)) void left(void) { divide(30000); sink++; }
 __attribute__((noinline)) void right(void) { divide(60000); sink++; }
 int main(void) {
-    for (time_t end = time(0) + 60; time(0) < end; sink++) { left(); right(); }
+    for (time_t end = time(0) + 120; time(0) < end; sink++) { left(); right(); }
 }
 """
 
@@ -54,7 +54,7 @@ def test_mouse_callers_and_source(process: subprocess.Popen[bytes], tmp_path: Pa
         # A click zooms into a box, one on the same box goes back; the details follow the mouse.
         lines = terminal.text().splitlines()
         row = next(n for n, line in enumerate(lines) if re.search(r"left .*right", line))
-        column = lines[row].index("right")
+        column = lines[row].index("right") + 10  # the box moves a little with every sample
         terminal.mouse(column, row, button=35)
         terminal.wait_for(r"right  native  divide")
         terminal.mouse(column, row)

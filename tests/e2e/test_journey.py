@@ -22,7 +22,7 @@ def test_cluster_flamegraph_svg_and_a_killed_leader(tmp_path: Path) -> None:
         terminal.wait_for(r"py   \w+")
 
         terminal.keys("f")
-        terminal.wait_for("kvserver|raft|step|run_forever|_PyEval")
+        terminal.wait_for(r"kvserver|raft|step|_forever|_PyEval|Runner\.run")
         terminal.keys("Escape")
         terminal.wait_for("leader")
 
@@ -44,7 +44,7 @@ def test_cluster_flamegraph_svg_and_a_killed_leader(tmp_path: Path) -> None:
         assert "Overhead" in report.stdout
 
         terminal.keys("k")
-        terminal.wait_for(f"{leader}")
+        terminal.wait_for(r"Yes +\(y\)")
         terminal.keys("y")
         terminal.wait_for(rf"{leader}.*(down|DOWN)")
         new = terminal.wait_for(r"(node\d) +up +♛ leader")[1]
