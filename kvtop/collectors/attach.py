@@ -115,6 +115,14 @@ def _permitted(pid: int) -> bool:
         return True
 
 
+def comm_of(pid: int) -> str:
+    """What labels call a process; '' where it is gone."""
+    try:
+        return safe_text(Path(f"/proc/{pid}/comm").read_text(errors="replace")[:-1], 40)
+    except OSError:
+        return ""
+
+
 def may_see_all() -> bool:
     """Whether kvtop has CAP_PERFMON or CAP_SYS_ADMIN, as root has (capabilities(7))."""
     own = Path("/proc/self/status").read_text()

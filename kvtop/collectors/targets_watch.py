@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from kvtop.collectors.attach import AttachError, target_of
+from kvtop.collectors.attach import AttachError, comm_of, target_of
 from kvtop.collectors.processes import process_exists
 from kvtop.collectors.targets import Selection, find
 from kvtop.events import Emit, LogLine, Marker, MarkerKind, StackSample, Target, TargetsChanged
@@ -76,6 +77,7 @@ class TargetWatch:
             if looks % _RULE_EVERY == 0:
                 self._last_pid = fresh
             self._bury()
+            self._rename()
             if self._alive != before:
                 self._tell(before, emit)
 
@@ -113,6 +115,14 @@ class TargetWatch:
             for child in [t for t in self._alive.values() if t.parent == pid]:
                 # A parent that was itself counted with another passes its children on to that.
                 self._alive[child.pid] = replace(child, parent=gone.parent)
+
+    def _rename(self) -> None:
+        """Children run another program than the one that forked them, often at once."""
+        for pid, child in self._alive.items():
+            if child.parent is None or child.label == f"{comm_of(pid)}({pid})":
+                continue
+            with suppress(AttachError):
+                self._alive[pid] = replace(target_of(pid), parent=child.parent)
 
     def _tell(self, before: dict[int, Target], emit: Emit) -> None:
         now = time.monotonic()

@@ -57,6 +57,10 @@ def start(argv: list[str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(argv)
 
 
+def start_with_input(argv: list[str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(argv, stdin=subprocess.PIPE)
+
+
 class Watched:
     """A watch that runs, and what it said."""
 
@@ -118,6 +122,28 @@ async def test_children_that_perf_does_not_follow_are_no_targets() -> None:
     finally:
         os.kill(old, 9)
         parent.tell("end")
+        parent.tell("leave")
+        parent.process.communicate()
+
+
+async def test_a_child_that_becomes_another_program_has_its_name() -> None:
+    code = "import os, sys; sys.stdin.readline(); os.execvp('sleep', ['sleep', '60'])"
+    parent = Parent()
+    watched = Watched([target_of(parent.process.pid)])
+    child: subprocess.Popen[bytes] | None = None
+    try:
+        async with watched.running():
+            child = start_with_input([sys.executable, "-c", code])
+            watched.watch.saw([StackSample(1.0, child.pid, child.pid, "x", "e", 1, 0)])
+            await until(lambda: child.pid in {t.pid for t in watched.targets})
+            assert child.stdin is not None
+            child.stdin.write(b"\n")
+            child.stdin.flush()
+            await until(lambda: f"sleep({child.pid})" in {t.label for t in watched.targets})
+    finally:
+        if child is not None:
+            child.kill()
+            child.communicate()
         parent.tell("leave")
         parent.process.communicate()
 
