@@ -29,8 +29,10 @@ INTERRUPT = Frame("woken by an interrupt", "", Kind.GROUP)
 _HARDIRQ, _SOFTIRQ = 0x08, 0x10
 """Bits of common_flags (kernel, include/linux/trace_events.h)."""
 _FLAGS_AT = 2
-_HOLD = 1.5
-"""Events come in order of time and up to a second late: waits are held back so long."""
+_HOLD = 4.0
+"""Waits are held back until the wakings of their time are there, but no longer than this."""
+_LATE_NS = 1_500_000_000
+"""Without any waking to tell how far the stream is: it is not further behind than this."""
 _KEPT_NS = 5_000_000_000
 _MOST_RANGES = 32
 """A filter's text is a page of memory at most, and every waking of the machine is held to it."""
@@ -55,7 +57,7 @@ class Wakers:
         self._wakings: dict[int, list[tuple[int, Frame]]] = {}
         self._names: dict[int, str] = {}
         self._reader = struct.Struct("")
-        self._began_ns = 0
+        self._began_ns = self._progress_ns = 0
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -80,7 +82,9 @@ class Wakers:
     def look(self, now: float) -> None:
         """Pass on what was held long enough, ``now`` in monotonic seconds; all with infinity."""
         due = []
-        while self._held and now - self._held[0].time >= _HOLD:
+        while self._held and (
+            self._held[0].time * 1e9 <= self._progress_ns or now - self._held[0].time >= _HOLD
+        ):
             due.append(self._with_waker(self._held.popleft()))
         if due:
             self._take(due)
@@ -99,10 +103,12 @@ class Wakers:
         at = bisect_right(known, end_ns + 1000, key=lambda one: one[0]) - 1
         if at >= 0 and known[at][0] >= end_ns - length_ns:
             return known[at][1]
-        whole = self._began_ns and end_ns - length_ns >= self._began_ns
+        whole = 0 < self._began_ns <= end_ns - length_ns and end_ns <= self._progress_ns
         return GOES_ON if whole and tid in self._tids else NOT_SEEN
 
     def _deliver(self, events: list[TraceEvent]) -> None:
+        quiet = time.monotonic_ns() - _LATE_NS
+        self._progress_ns = max(self._progress_ns, events[-1].time_ns if events else quiet)
         for event in events:
             if event.type == GAP:
                 # Between is what is not known: nobody is named by an older waking.

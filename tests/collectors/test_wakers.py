@@ -44,6 +44,8 @@ def test_the_last_waking_within_the_wait_counts() -> None:
     assert wakers.waker(50, 11 * S, S // 2) == GOES_ON
     assert wakers.waker(50, 2 * S, 3 * S) == NOT_SEEN
     assert wakers.waker(99, 10 * S, S) == NOT_SEEN
+    # So far the stream is not read yet.
+    assert wakers.waker(50, 13 * S, S // 2) == NOT_SEEN
     wakers._deliver([TraceEvent(20 * S, GAP, 0, 0, b"")])
     assert wakers.waker(50, 20 * S, S) == NOT_SEEN
 
@@ -66,7 +68,8 @@ def test_waits_are_passed_on_with_one_frame_more_and_what_is_ready_as_it_is() ->
     wakers.add([blocked, blocked._replace(event=WaitState.READY)])
     wakers.look(10.1)
     assert taken == []
-    wakers.look(12.0)
+    wakers._deliver([waking(11 * S, 51)])
+    wakers.look(10.2)
     names = [[table.frame(f).symbol for f in table.frames(s.stack)] for s in taken]
     assert names == [["main", "woken by seven (7)"], ["main"]]
 
