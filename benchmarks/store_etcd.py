@@ -16,12 +16,14 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from pathlib import Path
 from typing import Any
 
+from kvtop.etcd.api import EtcdError, fetch_status
+from kvtop.etcd.http import HttpConnection
+from kvtop.workload.etcd_plan import load_book, member_command
 from kvtop.workload.histogram import Histogram
-from kvtop.workload.ports import free_ports
+from kvtop.workload.supervisor_protocol import Start
 
 
 class EtcdCluster:
@@ -34,27 +36,17 @@ class EtcdCluster:
         self.leader = ""
 
     def __enter__(self) -> EtcdCluster:
-        ports = free_ports(2 * self._nodes)
-        clients, peers = ports[: self._nodes], ports[self._nodes :]
-        members = ",".join(f"n{n}=http://127.0.0.1:{port}" for n, port in enumerate(peers))
-        token = f"kvtop-{random.getrandbits(32)}"
+        book = load_book(self._directory, Start(cluster="etcd", nodes=self._nodes))
         for node in range(self._nodes):
-            client, peer = (f"http://127.0.0.1:{ports[node]}" for ports in (clients, peers))
             self._processes.append(
                 subprocess.Popen(
-                    [
-                        *("etcd", "--name", f"n{node}", "--initial-cluster", members),
-                        *("--data-dir", str(self._directory / f"n{node}")),
-                        *("--listen-client-urls", client, "--advertise-client-urls", client),
-                        *("--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer),
-                        *("--initial-cluster-token", token, "--log-level", "error"),
-                    ],
+                    member_command(book, node, self._directory),
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
                     process_group=0,
                 )
             )
-        self.leader = self._find_leader(clients)
+        self.leader = asyncio.run(self._find_leader(book.clients))
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -64,26 +56,18 @@ class EtcdCluster:
         shutil.rmtree(self._directory, ignore_errors=True)
 
     @staticmethod
-    def _find_leader(ports: list[int]) -> str:
+    async def _find_leader(ports: tuple[int, ...]) -> str:
+        members = [HttpConnection("127.0.0.1", port) for port in ports]
         for _ in range(200):
-            for port in ports:
+            for member in members:
                 try:
-                    status = _status(port)
-                except OSError:
+                    status = await fetch_status(member, 2.0)
+                except EtcdError:
                     continue
-                if status.get("leader") == status["header"]["member_id"]:
-                    return f"127.0.0.1:{port}"
-            time.sleep(0.1)
+                if status.leader == status.member:
+                    return str(member)
+            await asyncio.sleep(0.1)
         raise TimeoutError("etcd elected no leader")
-
-
-def _status(port: int) -> dict[str, Any]:
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/v3/maintenance/status", data=b"{}", method="POST"
-    )
-    with urllib.request.urlopen(request, timeout=2) as answer:
-        result: dict[str, Any] = json.load(answer)
-        return result
 
 
 def _field(number: int, value: bytes) -> bytes:
