@@ -195,6 +195,12 @@ async def _time_map(run: Run) -> None:
     assert "ops/s" in text and "p99" in text and "♛ node1 is leader" in text
 
 
+async def _layers(run: Run) -> None:
+    text = await run.text()
+    assert "CPU by layer" in text and "no waits recorded: o records them" in text
+    assert "Bytecode and its objects: " in text
+
+
 async def _baseline(run: Run) -> None:
     base = run.app.baseline
     assert base is not None and base.side.counts == run.app.dashboard.hot_symbols.counts()
