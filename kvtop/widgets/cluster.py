@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from kvtop.events import NodeState, NodeStatus, ProcessUsage, Role
@@ -25,6 +26,8 @@ _STATES = {
     NodeState.SILENT: (" SILENT ", "loud"),
 }
 _LIVE = (NodeState.UP, NodeState.PAUSED)
+_LONGEST_NAME = 21
+"""Cells: an IPv4 address with its port."""
 _FAR = 1000
 """Entries behind the leader that deserve a colour."""
 
@@ -68,8 +71,13 @@ class ClusterPane(LiveTable[NodeStatus]):
 
     def columns(self) -> Sequence[Column]:
         """Those of every store, and the one that only some have."""
-        known = any(node.db_size is not None for node in self.store.cluster.nodes.values())
-        return (*self.COLUMNS, self.DB_SIZE) if known else self.COLUMNS
+        nodes = self.store.cluster.nodes.values()
+        first, *rest = self.COLUMNS
+        longest = max((len(node.name) for node in nodes), default=0)
+        if longest > first.width:  # addresses, which differ at their ends
+            first = replace(first, width=min(longest, _LONGEST_NAME), middle=True)
+        known = any(node.db_size is not None for node in nodes)
+        return (first, *rest, self.DB_SIZE) if known else (first, *rest)
 
     def data_revision(self) -> object:
         return self.store.cluster.revision
