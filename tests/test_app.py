@@ -14,8 +14,9 @@ from textual.pilot import Pilot
 
 from kvtop import saving
 from kvtop.app import NOT_OFFERED, KvtopApp
-from kvtop.events import NodeState, SampleBatch, StackSample, TargetsChanged
+from kvtop.events import NodeState, SampleBatch, SpiedBatch, StackSample, TargetsChanged
 from kvtop.keys import KEYS, Key
+from kvtop.profile.frames import Frame, Kind
 from kvtop.profile.ring import Filter
 from kvtop.profile.scope import WINDOWS, TimeRange
 from kvtop.screens import SCREENS
@@ -25,6 +26,7 @@ from kvtop.widgets.diff_screen import DiffScreen
 from kvtop.widgets.flamegraph_screen import FlamegraphScreen
 from kvtop.widgets.help import HelpScreen
 from kvtop.widgets.prompt import PromptScreen
+from kvtop.widgets.python_stacks_screen import PythonStacksScreen
 from kvtop.widgets.time_map import TimeMap
 from kvtop.widgets.time_screen import TimeScreen
 from kvtop.widgets.waits_screen import WaitsScreen
@@ -132,6 +134,22 @@ async def _off_cpu(run: Run) -> None:
     assert run.session.followed == [True]
     assert "off-CPU" in await run.press("o", "o")
     assert run.session.followed == [True, False, True]
+
+
+async def _python_stacks(run: Run) -> None:
+    assert isinstance(run.app.screen, PythonStacksScreen)
+    assert "No target is a Python program without names" in await run.text()
+    store = run.session.store
+    frame = Frame("spied_on", "app.py", Kind.PYTHON, "/srv/app.py")
+    stack = store.table.stack_id([store.table.intern(frame)])
+    store.apply(SpiedBatch((StackSample(START + 1, 1, 1, "MainThread", "py-spy", 1, stack),) * 3))
+    run.app.tick()
+    text = await run.text()
+    assert "spied_on" in text and "py-spy" in text
+    # perf's samples are none of these.
+    assert "all · 3 py-spy samples" in text
+    await run.press("P")
+    assert not isinstance(run.app.screen, PythonStacksScreen)
 
 
 async def _stream(run: Run) -> None:
