@@ -257,12 +257,12 @@ class NodeStatus:
     fdatasync_p99: float | None = None
     fdatasyncs: int | None = None
     """Cumulative number of fdatasync calls."""
-    fdatasync_buckets: tuple[tuple[int, int], ...] = ()
-    """Those of the last 5 to 10 s: bucket N counts what took 2**N to 2**(N+1) microseconds."""
     keys: int | None = None
     error: str = ""
     db_size: int | None = None
     """Bytes of the state machine's file, of stores that keep one (etcd)."""
+    fdatasync_buckets: tuple[tuple[int, int], ...] = ()
+    """fdatasyncs of the last 5 to 10 s: bucket N counts what took 2**N to 2**(N+1) microseconds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from kvtop.profile.frames import Frame, Kind
 from kvtop.profile.ring import Filter
 from kvtop.profile.scope import WINDOWS, TimeRange
 from kvtop.screens import SCREENS
+from kvtop.tool_events import Tool
 from kvtop.widgets.base import LineWidget
 from kvtop.widgets.dialogs import ConfirmScreen
 from kvtop.widgets.diff_screen import DiffScreen
@@ -29,6 +30,7 @@ from kvtop.widgets.prompt import PromptScreen
 from kvtop.widgets.python_stacks_screen import PythonStacksScreen
 from kvtop.widgets.time_map import TimeMap
 from kvtop.widgets.time_screen import TimeScreen
+from kvtop.widgets.tools_screen import ToolsScreen
 from kvtop.widgets.waits_screen import WaitsScreen
 from tests.fake_session import FakeSession, config
 from tests.widgets import golden
@@ -134,6 +136,12 @@ async def _off_cpu(run: Run) -> None:
     assert run.session.followed == [True]
     assert "off-CPU" in await run.press("o", "o")
     assert run.session.followed == [True, False, True]
+
+
+async def _tools(run: Run) -> None:
+    assert isinstance(run.app.screen, ToolsScreen)
+    assert "System calls" in await run.press("y", "y")
+    assert run.session.tools == [Tool.SYSCALLS, None, Tool.SYSCALLS]
 
 
 async def _python_stacks(run: Run) -> None:
@@ -289,26 +297,23 @@ async def test_nothing_dies_unless_the_answer_is_yes(key: str, answer: str, tmp_
         assert app.screen is app.screen_stack[0]
 
 
-async def test_a_node_that_is_down_comes_back_without_a_question(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("node", "state", "key", "fault"),
+    [
+        ("node2", NodeState.DOWN, "r", "restart node2"),
+        ("node0", NodeState.PAUSED, "p", "resume node0"),
+    ],
+)
+async def test_a_node_comes_back_without_a_question(
+    node: str, state: NodeState, key: str, fault: str, tmp_path: Path
+) -> None:
     app, session = made(tmp_path)
-    nodes = session.store.cluster.nodes
-    session.store.apply(replace(nodes["node2"], state=NodeState.DOWN))
+    session.store.apply(replace(session.store.cluster.nodes[node], state=state))
     async with app.run_test(size=SIZE) as pilot:
         run = Run(app, session, pilot)
-        await run.press("r")
+        await run.press(key)
         await run.saved()
-        assert session.faults == ["restart node2"]
-
-
-async def test_a_paused_node_goes_on(tmp_path: Path) -> None:
-    app, session = made(tmp_path)
-    nodes = session.store.cluster.nodes
-    session.store.apply(replace(nodes["node0"], state=NodeState.PAUSED))
-    async with app.run_test(size=SIZE) as pilot:
-        run = Run(app, session, pilot)
-        await run.press("p")
-        await run.saved()
-        assert session.faults == ["resume node0"]
+        assert session.faults == [fault]
 
 
 async def test_without_a_leader_there_is_nothing_to_kill(tmp_path: Path) -> None:
