@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pwd
 import re
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kvtop.collectors.processes import process_exists
+from kvtop.collectors.procfs import arguments
 from kvtop.events import Role, Target
 from kvtop.profile.text import safe_text
 
@@ -68,9 +68,9 @@ def python_support(pid: int) -> PythonSupport:
     except OSError:
         maps = ""
     jit = _JIT_DUMP.search(maps) is not None
-    arguments = _arguments(pid)
+    command = arguments(pid)
     is_python = _LIBPYTHON.search(maps) is not None
-    is_python = is_python or bool(arguments and _PYTHON.search(arguments[0]))
+    is_python = is_python or bool(command and _PYTHON.search(command[0]))
     perf_map = is_python and not jit and Path(f"/tmp/perf-{pid}.map").exists()
     return PythonSupport(is_python, is_python and jit, perf_map)
 
@@ -98,7 +98,7 @@ def target_of(pid: int) -> Target:
             "start kvtop with sudo, or attach to a process of your own"
         )
     support = python_support(pid)
-    command = safe_text(" ".join(_arguments(pid)), 200)
+    command = safe_text(" ".join(arguments(pid)), 200)
     return Target(f"{comm}({pid})", pid, Role.OTHER, command, support.jit_dump or support.perf_map)
 
 
@@ -129,14 +129,6 @@ def may_see_all() -> bool:
     match = re.search(r"^CapEff:\s*([0-9a-f]+)", own, re.MULTILINE)
     held = int(match[1], 16) if match else 0
     return bool((held >> _CAP_PERFMON | held >> _CAP_SYS_ADMIN) & 1)
-
-
-def _arguments(pid: int) -> list[str]:
-    try:
-        raw = Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return []
-    return [os.fsdecode(part) for part in raw.rstrip(b"\0").split(b"\0")]
 
 
 def _user_name(uid: int) -> str:

@@ -6,11 +6,8 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
-from pathlib import Path
 
-import psutil
-
+from kvtop.collectors.procfs import ProcStat, descendants, read_stat
 from kvtop.events import CollectorStatus, Emit, Health, OwnUsage, ProcessUsage, Target
 
 MACHINE = 0
@@ -19,31 +16,17 @@ MACHINE = 0
 
 def started_since(pids: Iterable[int], since: float) -> tuple[int, ...]:
     """Descendants of processes that began at ``since`` (CLOCK_BOOTTIME seconds) or later."""
-    family: set[int] = set()
-    for pid in pids:
-        with suppress(psutil.NoSuchProcess):
-            family.update(child.pid for child in psutil.Process(pid).children(recursive=True))
-    return tuple(sorted(pid for pid in family if _start_time(pid) >= since))
-
-
-def _start_time(pid: int) -> float:
-    """Seconds after boot, to a clock tick (proc(5), field 22 of stat); -1 if it is gone."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
-    except OSError:
-        return -1
-    return int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    family = {child for pid in pids if pid != MACHINE for child in descendants(pid)}
+    stats = (read_stat(pid) for pid in sorted(family))
+    return tuple(stat.pid for stat in stats if stat is not None and stat.started >= since)
 
 
 def process_exists(pid: int) -> bool:
     """Whether the process runs; one that has ended and was not reaped does not."""
     if pid == MACHINE:
         return True
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
-    except OSError:
-        return False
-    return stat.rpartition(")")[2].split()[0] not in "ZX"
+    stat = read_stat(pid)
+    return stat is not None and not stat.ended
 
 
 class Processes:
@@ -64,10 +47,8 @@ class Processes:
         self.interval = interval
         self._perf_pids = perf_pids
         self._targets = tuple(targets)
-        self._known: dict[int, psutil.Process] = {}
-        self._cpu: dict[int, tuple[float, float]] = {}
+        self._last: dict[int, tuple[float, ProcStat]] = {}
         self._own: tuple[float, float, float] | None = None
-        self._process = psutil.Process()
 
     def retarget(self, targets: Sequence[Target]) -> None:
         """Watch these from now on."""
@@ -88,32 +69,25 @@ class Processes:
             await asyncio.sleep(self.interval)
 
     def _forget(self, wanted: Iterable[int]) -> None:
-        for pid in self._known.keys() - set(wanted):
-            del self._known[pid]
-            self._cpu.pop(pid, None)
+        for pid in self._last.keys() - set(wanted):
+            del self._last[pid]
 
     def _read(self, target: Target) -> ProcessUsage | None:
         """One reading; None where the process is gone."""
-        pid = target.pid
-        try:
-            process = self._known.get(pid)
-            if process is None:
-                process = self._known[pid] = psutil.Process(pid)
-            with process.oneshot():
-                now = time.monotonic()
-                times = process.cpu_times()
-                status = process.status()
-                rss = process.memory_info().rss
-                threads = process.num_threads()
-        except psutil.Error:
-            self._known.pop(pid, None)
-            self._cpu.pop(pid, None)
+        pid, now = target.pid, time.monotonic()
+        stat = read_stat(pid)
+        if stat is None:
+            self._last.pop(pid, None)
             return None
-        spent = times.user + times.system
-        before = self._cpu.get(pid)
-        self._cpu[pid] = now, spent
-        percent = _percent(before, now, spent)
-        return ProcessUsage(now, target.label, pid, percent, rss, threads, status)
+        known = self._last.get(pid)
+        self._last[pid] = now, stat
+        # A PID that is used again is another process.
+        same = known is not None and known[1].started == stat.started
+        before = (known[0], known[1].cpu) if known is not None and same else None
+        return ProcessUsage(
+            *(now, target.label, pid, _percent(before, now, stat.cpu)),
+            *(stat.rss, stat.threads, stat.state),
+        )
 
     def _read_own(self) -> OwnUsage | None:
         """Usage since the last reading; None the first time."""
@@ -121,15 +95,13 @@ class Processes:
         times = os.times()
         own = times.user + times.system
         perf = times.children_user + times.children_system
-        rss = self._process.memory_info().rss
+        me = read_stat(os.getpid())
+        rss = me.rss if me is not None else 0
         for pid in self._perf_pids():
-            try:
-                process = psutil.Process(pid)
-                spent = process.cpu_times()
-                perf += spent.user + spent.system
-                rss += process.memory_info().rss
-            except psutil.Error:
-                continue
+            stat = read_stat(pid)
+            if stat is not None:
+                perf += stat.cpu
+                rss += stat.rss
         before = self._own
         self._own = now, own, perf
         if before is None:

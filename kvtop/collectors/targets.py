@@ -9,15 +9,14 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-import psutil
-
 from kvtop.collectors.attach import AttachError, attachable
+from kvtop.collectors.procfs import all_pids, ancestors, arguments, descendants, read_stat
 from kvtop.profile.text import safe_text
 
 MOST = 64
@@ -91,14 +90,6 @@ def find(selection: Selection) -> Found:
     return Found(pids, " ".join(remarks))
 
 
-def descendants(pid: int) -> list[int]:
-    """Children, and theirs, that run now."""
-    try:
-        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
-    except psutil.Error:
-        return []
-
-
 def _matches(selection: Selection) -> Iterator[tuple[str, list[int]]]:
     """(what was asked for, the processes of it) of every rule; AttachError where none is."""
     if selection.name:
@@ -113,21 +104,27 @@ def _matches(selection: Selection) -> Iterator[tuple[str, list[int]]]:
 
 def _by_name(pattern: str) -> list[int]:
     regex = re.compile(pattern)
-    own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+    # What started kvtop has the pattern in its own command line.
+    own = {os.getpid(), *ancestors(os.getpid())}
     pids = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            # What started kvtop has the pattern in its own command line.
-            if process.pid in own or not (command := process.cmdline()):
-                continue
-            if regex.search(process.name()) or regex.search(" ".join(command)):
-                pids.append(process.pid)
+    for pid in all_pids():
+        stat = read_stat(pid)
+        if stat is None or pid in own or not (command := arguments(pid)):
+            continue
+        if any(map(regex.search, (_whole_name(stat.comm, command), " ".join(command)))):
+            pids.append(pid)
     if not pids:
         raise AttachError(
             f"no process has a name or command line that matches {safe_text(pattern, 60)!r}; "
             "see ps -ef for those that run"
         )
     return pids
+
+
+def _whole_name(comm: str, command: Sequence[str]) -> str:
+    """The kernel keeps 15 bytes of a name; the program's own has the rest where it begins so."""
+    program = Path(command[0]).name
+    return program if len(comm) >= 15 and program.startswith(comm) else comm
 
 
 # cgroups
@@ -146,7 +143,7 @@ def cgroups_of(pid: int) -> list[str]:
 def _members(wanted: Callable[[str], bool]) -> dict[str, list[int]]:
     """cgroup path -> processes in it, of the paths that are wanted."""
     found: dict[str, list[int]] = {}
-    for pid in psutil.pids():
+    for pid in all_pids():
         for path in dict.fromkeys(cgroups_of(pid)):
             if wanted(path):
                 found.setdefault(path, []).append(pid)
