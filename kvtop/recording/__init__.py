@@ -1,0 +1,10 @@
+"""A run as a file: written while it goes on, read again as the events that it was made of.
+
+docs/recording.md describes the format. Nothing here knows of collectors or of the screen.
+"""
+
+from kvtop.recording.meta import RecordingError, RecordingMeta
+from kvtop.recording.reader import Recording
+from kvtop.recording.writer import RecordingWriter
+
+__all__ = ["Recording", "RecordingError", "RecordingMeta", "RecordingWriter"]
