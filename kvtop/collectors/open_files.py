@@ -10,8 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
-
+from kvtop.collectors.sockets import socket_names
 from kvtop.profile.text import safe_text
 
 _KNOWN_FOR = 3.0
@@ -56,39 +55,17 @@ class OpenFiles:
         except OSError:
             return ""
         if target.startswith("socket:"):
-            return self._socket(pid, fd, now) or "socket"
+            return self._socket(pid, target, now) or "socket"
         if target.startswith("anon_inode:"):
             return safe_text(target.removeprefix("anon_inode:").strip("[]"), 40)
         if target.startswith("pipe:"):
             return "pipe"
         return safe_text(target, 200)
 
-    def _socket(self, pid: int, fd: int, now: float) -> str:
+    def _socket(self, pid: int, target: str, now: float) -> str:
+        inode = int(target.removeprefix("socket:").strip("[]"))
         named, at = self._sockets.get(pid, ({}, -_SOCKETS_EVERY))
-        if fd not in named and now - at >= _SOCKETS_EVERY:
-            named = _socket_names(pid)
+        if inode not in named and now - at >= _SOCKETS_EVERY:
+            named = socket_names(pid)
             self._sockets[pid] = named, now
-        return named.get(fd, "")
-
-
-def _socket_names(pid: int) -> dict[int, str]:
-    try:
-        connections = psutil.Process(pid).net_connections("all")
-    except (psutil.Error, OSError):
-        return {}
-    names = {}
-    for one in connections:
-        kind = "unix" if isinstance(one.laddr, str) else _KINDS.get(one.type, "socket")
-        ends = [_address(end) for end in (one.laddr, one.raddr) if end]
-        names[one.fd] = safe_text(f"{kind} {'→'.join(ends)}".strip(), 100)
-    return names
-
-
-_KINDS = {1: "tcp", 2: "udp"}
-
-
-def _address(end: str | tuple[str, int]) -> str:
-    if isinstance(end, str):
-        return end
-    ip, port = end
-    return f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
+        return safe_text(named.get(inode, ""), 100)
