@@ -32,6 +32,7 @@ THEMES = {
     "tokyo-night": "tokyo-night",
 }
 """Name of a theme -> Textual's name of it; "auto" leaves the choice to NO_COLOR."""
+CALL_GRAPHS = ("auto", "fp", "dwarf", "lbr")
 _DEFAULT_LOG = Path("auto")
 
 
@@ -65,6 +66,10 @@ class Config:
     dir: Path | None = None
     frequency: int = 99
     event: str | None = None
+    period: int = 0
+    """One sample every so many events (ns of a clock); 0 where the frequency decides."""
+    delay: int = 0
+    """Milliseconds before perf samples and counts."""
     call_graph: str = "auto"
     python_frames: str = "auto"
     duration: float | None = None
@@ -177,6 +182,14 @@ def _choice(*names: str) -> Callable[[str], str]:
         return text
 
     return parse
+
+
+def _call_graph(text: str) -> str:
+    mode, _, size = text.partition(",")
+    sized = mode == "dwarf" and size.isdecimal() and 8 <= int(size) <= 65528 and not int(size) % 8
+    if text not in CALL_GRAPHS and not sized:
+        raise ValueError(f"must be one of {', '.join(CALL_GRAPHS)}, or dwarf,BYTES (8 to 65528)")
+    return text
 
 
 def _switch(text: str) -> bool:
@@ -323,17 +336,33 @@ OPTIONS: tuple[Option, ...] = (
         str,
         ("-e", "--event"),
         "EVENT",
-        "event to sample (cycles, else cpu-clock)",
+        "events to sample, as perf list names them: a, a,b or {a,b} (cycles, else cpu-clock)",
+        "profile",
+    ),
+    Option(
+        "period",
+        _integer(1, 1 << 62),
+        ("-c", "--period"),
+        "N",
+        "one sample every N events, or ns of a clock, instead of -F",
+        "profile",
+    ),
+    Option(
+        "delay",
+        _integer(1, 3_600_000),
+        ("-D", "--delay"),
+        "MS",
+        "sample and count from MS milliseconds after the start on",
         "profile",
     ),
     Option(
         "call_graph",
-        _choice("auto", "fp", "dwarf"),
+        _call_graph,
         ("--call-graph",),
         "MODE",
-        "auto, fp or dwarf (auto)",
+        "auto, fp, dwarf, dwarf,BYTES or lbr (auto)",
         "profile",
-        choices=("auto", "fp", "dwarf"),
+        choices=CALL_GRAPHS,
     ),
     Option(
         "python_frames",

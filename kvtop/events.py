@@ -127,13 +127,22 @@ class PipelineStats:
     """Bytes of samples that the kernel made, stacks included: time that the targets do not run."""
     throttled: int = 0
     """How often the kernel stopped the sampling for a moment to spare the machine."""
+    events: tuple[str, ...] = ()
+    """What the present stream samples, as its samples name it; ``event`` is all of it in a line."""
+    period: int = 0
+    """Every so many events (or ns of a clock) one sample; 0 where ``frequency`` decides."""
+
+    @property
+    def rate_text(self) -> str:
+        """How often a sample is taken: "99 Hz", "every 1,000"."""
+        return f"every {self.period:,}" if self.period else f"{self.frequency} Hz"
+
+
 @dataclass(frozen=True, slots=True)
 class SpiedBatch:
     """Samples of Python stacks by py-spy; their time is the middle of its recording."""
 
     samples: tuple[StackSample, ...]
-
-
 
 
 class WaitState(StrEnum):

@@ -22,9 +22,11 @@ from kvtop.collectors.doctor import PerfFacts, probe
 from kvtop.collectors.perf_record import PerfRecord
 from kvtop.collectors.perf_stat import PerfStat
 from kvtop.collectors.processes import Processes
+from kvtop.collectors.stat_detail import StatDetail
 from kvtop.config import Config, UsageError
 from kvtop.events import (
     CollectorStatus,
+    CountedBy,
     Emit,
     Event,
     Health,
@@ -40,6 +42,7 @@ from kvtop.profile.frames import Frame
 from kvtop.profile.listing import Listing
 from kvtop.profile.ring import Filter, SampleRing
 from kvtop.profile.stacks import StackTable
+from kvtop.sampling import check_options, counted_events, problem_of
 from kvtop.store import RunInfo, Store
 from kvtop.tool_events import Tool
 
@@ -102,7 +105,9 @@ class Session:
         self._following: asyncio.Task[None] | None = None
         self._tool: ToolCollector | None = None
         self._using: asyncio.Task[None] | None = None
-        self._stat = PerfStat(interval=max(1.0, config.refresh))
+        counted = counted_events(config.event)
+        self._stat = PerfStat(interval=max(1.0, config.refresh), events=counted, delay=config.delay)
+        self._detail = StatDetail(self._stat.interval)
         self._status: ClusterCollector | None = None
         self._facts: PerfFacts | None = None
         self._processes = Processes(perf_pids=self._perf_pids)
@@ -112,6 +117,7 @@ class Session:
 
         UsageError for targets that cannot be profiled, StartError where the cluster fails.
         """
+        await check_options(self.config)
         if self.config.endpoints:
             await self._start_watching()
         elif self.config.attaches:
@@ -240,6 +246,40 @@ class Session:
         )
         self._using = asyncio.create_task(self._keep_running(self._tool))
         self._tasks.append(self._using)
+
+    # What is measured
+
+    @property
+    def event(self) -> str | None:
+        """The events that are sampled, as they were asked for; None where perf chooses."""
+        return self.config.event if self._record is None else self._record.options.event
+
+    async def sample(self, event: str | None) -> str:
+        """Sample something else from now on; what was sampled before stays.
+
+        Why perf cannot, in one sentence, and then all is as it was; '' where it does.
+        """
+        if self._record is None:
+            return self.store.health(PerfRecord.name).reason
+        if event is not None and (problem := await problem_of(event, self.config)):
+            return problem
+        self._record.reconfigure(replace(self._record.options, event=event))
+        self._stat.set_events(counted_events(event))
+        text = f"perf samples {event or 'its default event'} from here on"
+        self.emit(Marker(time.monotonic(), MarkerKind.NOTE, text))
+        return ""
+
+    def count_by(self, by: CountedBy) -> None:
+        """Count by thread or by core as well from now on, or, by target, no more than that."""
+        counters = self.store.counters
+        known = [
+            event
+            for event in counters.events
+            if any((r := counters.last(label, event)) and r.supported for label in counters.labels)
+        ]
+        if by in self.store.details:
+            self.store.details[by].clear()
+        self._detail.count_by(by, known or counted_events(None))
 
     # Faults
 
@@ -384,8 +424,10 @@ class Session:
         self._record = PerfRecord(
             *(self._ring.table, pids, config.frequency),
             *(call_graph or config.call_graph, config.event),
+            period=config.period,
+            delay=config.delay,
         )
-        self._launch((self._record, self._stat))
+        self._launch((self._record, self._stat, self._detail))
 
     async def _wait_attached(self) -> None:
         """Wait for perf, so that it follows the nodes and clients from their first instruction."""
@@ -447,6 +489,7 @@ class Session:
                 self._record.options = replace(self._record.options, pids=pids)
         self.ended = not (targets or self.config.all or self.config.endpoints)
         self._stat.retarget(counted)
+        self._detail.retarget(targets)
         if self._spy is not None:
             self._spy.retarget(targets)
         self._processes.retarget(targets)
@@ -460,7 +503,8 @@ class Session:
         waits = self._off_cpu.child_pids if self._off_cpu is not None else ()
         tool = self._tool.child_pids if self._tool is not None else ()
         spies = self._spy.child_pids if self._spy is not None else ()
-        return (*record, *self._stat.child_pids, *waits, *tool, *spies)
+        counting = (*self._stat.child_pids, *self._detail.child_pids)
+        return (*record, *counting, *waits, *tool, *spies)
 
     def _launch(self, collectors: tuple[Collector, ...]) -> None:
         self._tasks += [asyncio.create_task(self._keep_running(c)) for c in collectors]

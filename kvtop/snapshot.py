@@ -128,7 +128,7 @@ async def save_diff(session: Session, shown: Comparison) -> Path:
         host=store.info.host,
         kernel=store.info.kernel,
         event=pipeline.event if pipeline else "",
-        frequency=f"{pipeline.frequency} Hz" if pipeline else "",
+        frequency=pipeline.rate_text if pipeline else "",
         window="  ·  ".join(filter(None, (shown.stretch, shown.before.remark, shown.after.remark))),
         version=__version__,
     )
@@ -182,7 +182,7 @@ def _meta(session: Session, shot: Shot) -> SvgMeta:
         host=store.info.host,
         kernel=store.info.kernel,
         event=sampled.event if sampled else shot.event,
-        frequency=f"{sampled.frequency} Hz" if sampled else "",
+        frequency=sampled.rate_text if sampled else "",
         window=f"{shot.window:g} s up to {datetime.fromtimestamp(until):%Y-%m-%d %H:%M:%S}",
         version=__version__,
         unit=shot.unit,

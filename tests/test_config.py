@@ -126,3 +126,16 @@ def test_the_documented_file_is_taken_and_every_theme_documented(home: dict[str,
     assert (config.theme, config.mix, config.no_mouse) == ("ansi", (80, 20), True)
     for theme in THEMES:
         assert f"`{theme}`" in text
+
+
+def test_how_perf_samples(home: dict[str, str]) -> None:
+    def options(*argv: str) -> Config:
+        return load(flags(*argv), home)
+
+    config = options("-e", "{cpu-clock,page-faults}", "-c", "1000", "-D", "250")
+    assert (config.event, config.period, config.delay) == ("{cpu-clock,page-faults}", 1000, 250)
+    for mode in ("auto", "fp", "dwarf", "lbr", "dwarf,8192"):
+        assert options("--call-graph", mode).call_graph == mode
+    for mode in ("dwarf,7", "dwarf,65536", "fp,8192", "dwarf,"):
+        with pytest.raises(UsageError, match="--call-graph"):
+            options("--call-graph", mode)

@@ -17,6 +17,7 @@ from kvtop.collectors.annotate import AnnotateError, Span, annotate, python_sour
 from kvtop.collectors.attach import choose_call_graph
 from kvtop.collectors.children import Child
 from kvtop.collectors.doctor import explain, perf_missing
+from kvtop.collectors.events_list import split_events
 from kvtop.collectors.object_symbols import ObjectSymbols
 from kvtop.collectors.perf_jit import JIT_OBJECT_DIRECTORY, JitObjects
 from kvtop.collectors.perf_script import ScriptParser
@@ -77,8 +78,12 @@ class PerfRecord:
         call_graph: str = "auto",
         event: str | None = None,
         window: PipeWindow | None = None,
+        *,
+        period: int = 0,
+        delay: int = 0,
     ) -> None:
-        self.options = RecordOptions(tuple(pids), frequency, call_graph, event)
+        self.options = RecordOptions(tuple(pids), frequency, call_graph, event, period)
+        self._delay_until = time.monotonic() + delay / 1000
         self.attached = asyncio.Event()
         """Set while perf samples: children that the targets start from then on are seen."""
         self.window = PipeWindow() if window is None else window
@@ -94,7 +99,8 @@ class PerfRecord:
         self._changed = asyncio.Event()
         self._status: tuple[Health, str] | None = None
         self._delay: float | None = None
-        self._event = ""
+        self._events: dict[str, None] = {}
+        """What the present stream has sampled so far, in order of appearance."""
         self._call_graph = call_graph
         self._judged = (0.0, 0, 0)
 
@@ -204,14 +210,18 @@ class PerfRecord:
                     self._report(emit, Health.OK)
                     # Programs that just started have not told the names of their functions yet.
                     self._judged = time.monotonic(), self._parser.samples, self._parser.broken
-                self._event = samples[-1].event
+                for sample in samples:
+                    if sample.event not in self._events:
+                        self._events[sample.event] = None
                 self._delay = time.monotonic() - samples[-1].time
                 emit(SampleBatch(tuple(samples)))
 
         self._call_graph = self.options.call_graph
         if self._call_graph == "auto":
             self._call_graph = choose_call_graph(pids)
-        options = replace(self.options, pids=pids, call_graph=self._call_graph)
+        delay = round((self._delay_until - time.monotonic()) * 1000)
+        options = replace(self.options, pids=pids, call_graph=self._call_graph, delay=max(0, delay))
+        self._events.clear()
         if self._stream is not None:
             self._before = self._before.plus(self._stream)
         stream = Stream(options, self._objects, self._vdso, self.window, self.attached, deliver)
@@ -236,7 +246,11 @@ class PerfRecord:
                 continue
             counts = self._before.plus(stream)
             attr = stream.attr
-            event = self._event or self.options.event or (attr.name if attr is not None else "")
+            names = tuple(self._events) or ((attr.name,) if attr is not None else ())
+            event = self.options.event or ",".join(names)
+            if len(names) == 1 and len(split_events(event)) == 1:
+                # What perf took in place of what was asked for.
+                event = names[0]
             emit(
                 PipelineStats(
                     time.monotonic(),
@@ -246,11 +260,13 @@ class PerfRecord:
                     parser.unresolved,
                     self._delay,
                     event,
-                    self.options.frequency,
+                    0 if self.options.period else self.options.frequency,
                     self._call_graph,
                     self._flaws(),
                     counts.copied,
                     counts.throttled,
+                    names,
+                    self.options.period,
                 )
             )
             self._judge(emit)

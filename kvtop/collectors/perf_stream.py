@@ -90,12 +90,19 @@ class RecordOptions:
     frequency: int = 99
     call_graph: str = "fp"
     event: str | None = None
+    period: int = 0
+    """One sample every so many events, in place of ``frequency``; 0 for that."""
+    delay: int = 0
+    """Milliseconds that perf waits before it samples."""
 
     def command(self) -> list[str]:
         """The ``perf record`` command line."""
         graph = DWARF if self.call_graph == "dwarf" else self.call_graph
         args = ["perf", "record", "--no-buffering", "--no-buildid", "-k", "CLOCK_MONOTONIC"]
-        args += ["-F", str(self.frequency), "--call-graph", graph, *buffer_options()]
+        args += ["-c", str(self.period)] if self.period else ["-F", str(self.frequency)]
+        args += ["--call-graph", graph, *buffer_options()]
+        if self.delay > 0:
+            args += ["-D", str(self.delay)]
         if self.event is not None:
             args += ["-e", self.event]
         if self.pids == (MACHINE,):

@@ -239,7 +239,7 @@ class RunHeader(Pane, can_focus=False):
         stats = self.store.pipeline
         event = []
         if stats is not None:
-            text = f"{safe_text(stats.event)} @ {stats.frequency} Hz · {stats.call_graph}"
+            text = f"{safe_text(stats.event)} @ {stats.rate_text} · {stats.call_graph}"
             event = [Item(1, "", text)]
         refresh = [] if self.interval is None else [Item(1, "every", f"{self.interval:g} s")]
         return [
