@@ -12,6 +12,7 @@ from kvtop.events import (
     CollectorStatus,
     CountedBy,
     CounterReading,
+    Emit,
     Event,
     Health,
     LogLine,
@@ -63,6 +64,8 @@ class RunInfo:
         return self.has_cluster and not self.watched
 
 
+POINTS = 2400
+"""Figures that a series keeps, where nothing else is said: 20 minutes of two a second."""
 ALL_THE_TIME = 0.99
 """Share of an interval from which on an event counts as never having shared the hardware."""
 
@@ -70,7 +73,8 @@ ALL_THE_TIME = 0.99
 class CounterStore:
     """Counter series per (label, event); ``label`` is a target's, a thread's or a core's."""
 
-    def __init__(self) -> None:
+    def __init__(self, points: int = POINTS) -> None:
+        self.points = points
         self.revision = 0
         self.time: float | None = None
         """Of the newest reading."""
@@ -82,7 +86,7 @@ class CounterStore:
     def add(self, reading: CounterReading) -> None:
         """Keep a reading; the series holds the rate per second of the interval."""
         key = reading.label, reading.event
-        series = self._series.setdefault(key, Series())
+        series = self._series.setdefault(key, Series(self.points))
         rate = None
         if reading.value is not None and reading.interval > 0:
             rate = reading.value / reading.interval
@@ -90,7 +94,7 @@ class CounterStore:
             series.append(reading.time, rate)
             self._last[key] = reading
             if reading.value is not None:
-                total = self._totals.setdefault(key, Cumulative())
+                total = self._totals.setdefault(key, Cumulative(self.points))
                 total.add(reading.time - reading.interval, reading.time, reading.value)
                 if reading.running < ALL_THE_TIME:
                     self._shared.add(key)
@@ -132,7 +136,7 @@ class CounterStore:
 
     def copy(self) -> CounterStore:
         """A store that reads as this one does now."""
-        other = CounterStore()
+        other = CounterStore(self.points)
         other.revision, other.time = self.revision, self.time
         other._last = dict(self._last)
         other._series = {key: one.copy() for key, one in self._series.items()}
@@ -144,15 +148,15 @@ class CounterStore:
 class StressStore:
     """History of the stress clients' throughput (ops/s) and latency (seconds)."""
 
-    def __init__(self) -> None:
+    def __init__(self, points: int = POINTS) -> None:
         self.revision = 0
         self.last: StressStats | None = None
-        self.operations = Cumulative()
+        self.operations = Cumulative(points)
         """Acknowledged operations."""
-        self.rate = Series()
-        self.p50 = Series()
-        self.p99 = Series()
-        self.p999 = Series()
+        self.rate = Series(points)
+        self.p50 = Series(points)
+        self.p99 = Series(points)
+        self.p999 = Series(points)
 
     def add(self, stats: StressStats) -> None:
         """Keep one interval's figures; an interval without operations is a gap in latency."""
@@ -237,15 +241,20 @@ class LogStore(_Versioned):
 
 
 class Store:
-    """Everything the screen shows. ``apply`` takes one event; it is called in one thread only."""
+    """Everything the screen shows. ``apply`` takes one event; it is called in one thread only.
 
-    def __init__(self, info: RunInfo, ring: SampleRing) -> None:
+    ``points`` figures of each kind are kept. ``tap``, if there is one, is told each event first.
+    """
+
+    def __init__(self, info: RunInfo, ring: SampleRing, points: int = POINTS) -> None:
         self.info = info
         self.ring = ring
-        self.counters = CounterStore()
-        self.details = {CountedBy.THREAD: CounterStore(), CountedBy.CORE: CounterStore()}
+        self.points = points
+        self.tap: Emit | None = None
+        self.counters = CounterStore(points)
+        self.details = {by: CounterStore(points) for by in (CountedBy.THREAD, CountedBy.CORE)}
         """Counters of threads and cores, while somebody asked for them."""
-        self.stress = StressStore()
+        self.stress = StressStore(points)
         self.waits = WaitStore(ring.table)
         self.spied = SampleRing(ring.table, max_samples=500_000)
         """Samples of py-spy, which are not perf's and never counted with them."""
@@ -255,7 +264,7 @@ class Store:
         self.logs = LogStore()
         self.collectors: dict[str, CollectorStatus] = {}
         self.pipeline: PipelineStats | None = None
-        self.sample_rate = Series(1200)
+        self.sample_rate = Series(points)
         """Samples a second between two PipelineStats."""
         self.own: OwnUsage | None = None
         self.targets: dict[str, Target] = {}
@@ -272,6 +281,8 @@ class Store:
 
     def apply(self, event: Event) -> None:
         """Keep one event in the store it belongs to."""
+        if self.tap is not None:
+            self.tap(event)
         match event:
             case SampleBatch():
                 self._add_samples(self.ring, event.samples)
@@ -293,8 +304,7 @@ class Store:
             case StressStats():
                 self.stress.add(event)
             case Marker():
-                self.markers.items.append(event)
-                self.markers.revision += 1
+                self._add_marker(event)
             case LogLine():
                 self.logs.items.append(event)
                 self.logs.revision += 1
@@ -324,11 +334,15 @@ class Store:
             label, role = self._labels.get(sample.pid, (f"{sample.comm}({sample.pid})", Role.OTHER))
             ring.append(sample, label, role)
 
+    def _add_marker(self, marker: Marker) -> None:
+        self.markers.items.append(marker)
+        self.markers.revision += 1
+
     def _add_status(self, status: NodeStatus) -> None:
         before = self.cluster.nodes.get(status.name)
         self.cluster.nodes[status.name] = status
         if status.fdatasyncs is not None:
-            calls = self.cluster.fdatasyncs.setdefault(status.name, Cumulative())
+            calls = self.cluster.fdatasyncs.setdefault(status.name, Cumulative(self.points))
             calls.add_total(status.time, status.fdatasyncs)
         self.cluster.revision += 1
         if status.pid is not None and (before is None or before.role is not status.role):
@@ -337,7 +351,9 @@ class Store:
         if self.cluster.leader == status.name and leads != self._elected:
             self._elected = leads
             text = f"{status.name} is leader in term {status.term}"
-            self.apply(Marker(status.time, MarkerKind.ELECTION, text, status.name))
+            # A recording that began later tells the marker itself.
+            if not any(text == marker.text for marker in self.markers.items):
+                self._add_marker(Marker(status.time, MarkerKind.ELECTION, text, status.name))
 
     def _add_pipeline(self, stats: PipelineStats) -> None:
         before = self.pipeline

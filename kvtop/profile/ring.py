@@ -6,6 +6,7 @@ Samples are columns of machine numbers (28 bytes each) in time order; who a samp
 
 from __future__ import annotations
 
+import copy
 import re
 from array import array
 from bisect import bisect_left, bisect_right
@@ -172,6 +173,14 @@ class SampleRing:
             self._evict(newest - self.seconds)
         if not self.revision % _COMPACT_EVERY:
             self.table.maybe_compact()
+
+    def copy(self) -> SampleRing:
+        """The same samples, for reading; it keeps no stack from being forgotten."""
+        twin = copy.copy(self)
+        twin._times, twin._stacks = self._times[:], self._stacks[:]
+        twin._periods, twin._who = self._periods[:], self._who[:]
+        twin._origins = dict(self._origins)
+        return twin
 
     def clear(self) -> None:
         """Forget every sample."""

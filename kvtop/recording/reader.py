@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Iterator
 from math import inf
 from pathlib import Path
@@ -20,7 +21,9 @@ from kvtop.recording.writer import END
 from kvtop.store import Store
 
 UNBOUNDED = 1 << 62
-"""Room for whatever a recording holds."""
+"""Room for every sample that a recording holds."""
+MANY = 1 << 20
+"""Room for its figures of one kind: six days of two a second."""
 _LONGEST = 1e8
 """Seconds (three years) that an event may be away from the start."""
 
@@ -90,9 +93,11 @@ class Recording:
 
     def empty_store(self) -> Store:
         """A store over `table` with room for the whole recording."""
-        store = Store(self.meta.run, SampleRing(self.table, inf, UNBOUNDED))
+        store = Store(self.meta.run, SampleRing(self.table, inf, UNBOUNDED), MANY)
         store.waits.ring = SampleRing(self.table, inf, UNBOUNDED)
         store.spied = SampleRing(self.table, inf, UNBOUNDED)
+        store.markers.items = deque(maxlen=MANY)
+        store.logs.items = deque(maxlen=MANY)
         return store
 
     @property

@@ -36,7 +36,7 @@ META = RecordingMeta(
 EVENT_CLASSES: tuple[type, ...] = get_args(Event)
 BATCHES = (SampleBatch, SpiedBatch, WaitBatch)
 printable = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S")), max_size=20)
-times = st.integers(0, 10**15).map(lambda ns: STARTED + ns / 1e9)
+times = st.integers(0, 10**15).map(lambda ns: (1000 * 10**9 + ns) / 1e9)
 
 
 def table_of(stacks: int = 12) -> StackTable:

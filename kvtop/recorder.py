@@ -1,0 +1,190 @@
+"""Keeps a run in a file while it goes on: from the start, or from a key on with what is still held.
+
+Events are encoded where they come; a thread compresses and writes once a second, so that a slow
+disk holds nothing up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from kvtop import __version__
+from kvtop.config import Config
+from kvtop.events import CollectorStatus, Event, Health, LogLine
+from kvtop.profile.text import safe_text
+from kvtop.recording.history import History
+from kvtop.recording.meta import RecordingError, RecordingMeta
+from kvtop.recording.reader import Recording
+from kvtop.recording.writer import RecordingWriter
+from kvtop.store import Store
+
+NAME = "recording"
+"""What a failure's status is called."""
+FLUSH_SECONDS = 1.0
+_AT_ONCE = 500
+"""Events of the past that are written before anything else has its turn."""
+_log = logging.getLogger("kvtop.recorder")
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A recording that has ended, or goes on: where it is, and how large it is in bytes."""
+
+    path: Path
+    size: int
+
+
+class Recorder:
+    """Listens to one store from its beginning; records at most one file at a time."""
+
+    def __init__(self, store: Store, config: Config) -> None:
+        self.problem = ""
+        """Why the last recording ended early: one sentence; '' where it did not."""
+        self._store = store
+        self._config = config
+        self._history = History(store.ring.seconds)
+        self._writer: RecordingWriter | None = None
+        self._put: Callable[[Event], object] = self._nowhere
+        self._stop = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        store.tap = self._note
+
+    @property
+    def current(self) -> Recorded | None:
+        """What is being written, or None."""
+        if self._writer is None:
+            return None
+        return Recorded(self._writer.path, self._writer.size)
+
+    def start(self, path: Path, past: bool = False) -> None:
+        """Record into a new file from now on, with ``past`` what is still held of before too.
+
+        RecordingError where the file cannot be made; one that is recorded already goes on.
+        """
+        if self._task is not None:
+            return
+        self.problem = ""
+        meta = describe(self._store, self._config)
+        writer = self._writer = RecordingWriter(path, meta, self._store.table)
+        self._stop.clear()
+        if past:
+            # What comes until the past is written waits; the rings keep its stacks alive.
+            waiting: list[Event] = []
+            self._put = waiting.append
+            self._task = asyncio.create_task(
+                self._record(writer, self._history.events(self._store), waiting)
+            )
+        else:
+            self._put = writer.write
+            self._task = asyncio.create_task(self._record(writer, iter(()), []))
+
+    async def stop(self) -> Recorded | None:
+        """End the file as a whole one; what was recorded, or None where nothing was."""
+        if self._task is None or self._writer is None:
+            return None
+        writer, task = self._writer, self._task
+        self._stop.set()
+        with suppress(asyncio.CancelledError):
+            await task
+        return Recorded(writer.path, writer.size)
+
+    def _nowhere(self, event: Event) -> None:
+        """Nothing is recorded."""
+
+    def _note(self, event: Event) -> None:
+        self._history.add(event)
+        self._put(event)
+
+    async def _record(
+        self, writer: RecordingWriter, past: Iterator[Event], waiting: list[Event]
+    ) -> None:
+        try:
+            for number, event in enumerate(past):
+                writer.write(event)
+                if number % _AT_ONCE == _AT_ONCE - 1:
+                    await asyncio.to_thread(writer.flush, writer.take())
+            for event in waiting:
+                writer.write(event)
+            self._put = writer.write
+            while not self._stop.is_set():
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._stop.wait(), FLUSH_SECONDS)
+                await asyncio.to_thread(writer.flush, writer.take())
+            self._put = self._nowhere
+            await asyncio.to_thread(writer.close, time.monotonic())
+        except OSError as error:
+            self._failed(writer, error.strerror or str(error))
+        finally:
+            self._put = self._nowhere
+            self._writer = self._task = None
+            writer.abandon()
+
+    def _failed(self, writer: RecordingWriter, reason: str) -> None:
+        """The recording is over; the run goes on, and the file can be read as far as it goes."""
+        self._put = self._nowhere
+        name = safe_text(str(writer.path))
+        self.problem = f"The recording into {name} ended early: {reason}."
+        _log.error("%s", self.problem)
+        now = time.monotonic()
+        self._store.apply(CollectorStatus(now, NAME, Health.UNAVAILABLE, self.problem))
+        self._store.apply(LogLine(now, NAME, "error", self.problem))
+
+
+def describe(store: Store, config: Config) -> RecordingMeta:
+    """What is known of the run now."""
+    commands = [target.command for target in store.targets.values()] or [" ".join(config.command)]
+    return RecordingMeta(
+        kvtop=__version__,
+        host=store.info.host,
+        kernel=store.info.kernel,
+        perf=store.info.perf_version,
+        cpu=_cpu_model(),
+        cpus=os.cpu_count() or 0,
+        event=config.event or "",
+        frequency=0 if config.period else config.frequency,
+        period=config.period,
+        call_graph=config.call_graph,
+        command=("kvtop", *sys.argv[1:]),
+        targets=tuple(command for command in commands if command),
+        wall=time.time(),
+        run=store.info,
+    )
+
+
+def _cpu_model() -> str:
+    """The CPU as /proc/cpuinfo names it (proc(5)); its architecture where it names none."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                return value.strip()
+    return platform.machine()
+
+
+def make_room(path: Path) -> None:
+    """Rename a recording that has this name already to FILE.old, as ``perf record`` does.
+
+    RecordingError where the file is something else, which is never touched.
+    """
+    if not path.exists() and not path.is_symlink():
+        return
+    try:
+        if path.is_file() and path.stat().st_size:
+            Recording.open(path)
+        elif not path.is_file():
+            raise RecordingError(f"{safe_text(str(path))} is no file")
+        path.replace(path.with_name(f"{path.name}.old"))
+    except OSError as error:
+        raise RecordingError(f"cannot rename {safe_text(str(path))}: {error.strerror}") from error
+    except RecordingError as error:
+        name = safe_text(str(path))
+        raise RecordingError(f"{name} exists and is no recording: name another file") from error
