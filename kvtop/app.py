@@ -19,6 +19,7 @@ from kvtop.profile.frames import Frame
 from kvtop.profile.scope import Scope, TimeRange
 from kvtop.screens import action_of
 from kvtop.session import Session
+from kvtop.widgets.counters import CountersPane
 from kvtop.widgets.dashboard import Dashboard
 from kvtop.widgets.flamegraph import Flamegraph
 from kvtop.widgets.header import RunHeader
@@ -259,6 +260,11 @@ class KvtopApp(App[int]):
 
         event.stop()
         function.show(self, event)
+
+    def on_counters_pane_detail_asked(self, event: CountersPane.DetailAsked) -> None:
+        """Threads or cores are counted while the counters pane shows them."""
+        event.stop()
+        self.session.count_by(event.by)
 
     def action_stream(self) -> None:
         """What the sample stream lacks, and why."""

@@ -1,95 +1,46 @@
-"""The counters pane: what perf stat counts per target, as rates, and the history of one event."""
+"""The counters pane: what perf stat counts, per target, thread or core, and one event's history."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
+from textual.message import Message
 from textual.strip import Strip
 
-from kvtop.events import CounterReading
+from kvtop.events import CountedBy, Health
 from kvtop.profile.series import Series
 from kvtop.profile.text import safe_text
-from kvtop.store import Store
+from kvtop.store import CounterStore, Store
 from kvtop.widgets.base import Help, wrap
-from kvtop.widgets.chart import Line, Points, time_axis, time_span
-from kvtop.widgets.figures import NONE, count, digits3
+from kvtop.widgets.chart import Line as Curve
+from kvtop.widgets.chart import Points, time_axis, time_span
+from kvtop.widgets.counter_rows import (
+    ALL,
+    RATIOS,
+    Figures,
+    Line,
+    Measure,
+    current_labels,
+    show,
+)
+from kvtop.widgets.figures import span as span_text
 from kvtop.widgets.plots import newest_time, titled_chart
 from kvtop.widgets.table import Cell, Column, LiveTable, Row
 
 HISTORY = 120.0
 """Seconds of history in the plot."""
 _LABELS = 6
-IPC = "IPC"
-"""The row that is worked out from cycles and instructions."""
 _CELL = 6
-_ALL = "all"
+_NAME = 16
+_THREAD = 22
+_TITLES = {"context-switches": "switches", "cpu-migrations": "migrations", "page-faults": "faults"}
 
 
-@dataclass(frozen=True, slots=True)
-class Counter:
-    """One event: its rate per second per target label, None where it was not counted.
-
-    ``shared`` are the labels for which it was on the hardware for a part of the time only;
-    ``supported`` is whether any target has ever counted it.
-    """
-
-    event: str
-    rates: dict[str, float | None]
-    total: float | None
-    shared: frozenset[str]
-    supported: bool
-
-
-def counter_of(event: str, readings: dict[str, CounterReading]) -> Counter:
-    """The counter of an event's newest readings."""
-    rates = {
-        label: r.value / r.interval if r.value is not None and r.interval > 0 else None
-        for label, r in readings.items()
-    }
-    known = [rate for rate in rates.values() if rate is not None]
-    return Counter(
-        event,
-        rates,
-        sum(known) if known else None,
-        frozenset(label for label, r in readings.items() if r.running < 0.99),
-        any(r.supported for r in readings.values()),
-    )
-
-
-def instructions_per_cycle(cycles: Counter, instructions: Counter) -> Counter:
-    """The ratio of two counters, per target and over all that have both."""
-    both = {
-        label: (done, spent)
-        for label, done in instructions.rates.items()
-        if done is not None and (spent := cycles.rates.get(label))
-    }
-    spent_in_all = sum(spent for _, spent in both.values())
-    return Counter(
-        IPC,
-        {label: done / spent for label, (done, spent) in both.items()},
-        sum(done for done, _ in both.values()) / spent_in_all if spent_in_all else None,
-        cycles.shared | instructions.shared,
-        True,
-    )
-
-
-def show_rate(event: str, rate: float | None) -> str:
-    """A rate in the unit of its event: task and cpu clock (ms/s) as per cent of one core."""
-    if rate is None:
-        return NONE
-    if event == IPC:
-        return digits3(rate)
-    if event.endswith("-clock"):
-        return f"{digits3(rate / 10)}%"
-    return count(rate)
-
-
-class CountersPane(LiveTable[Counter]):
-    """Events down, targets across; left and right choose whose history is plotted."""
+class CountersPane(LiveTable[Line]):
+    """Events down and targets across, or threads or cores down and events across."""
 
     NAME = "Counters"
     COLLECTORS = ("perf_stat",)
@@ -97,83 +48,146 @@ class CountersPane(LiveTable[Counter]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "plot(-1)", "plot target", show=False),
         Binding("right", "plot(1)", "plot target", show=False),
+        Binding("v", "whose", "targets, threads, cores", show=False),
+        Binding("u", "measure", "per second, last interval, total, per operation", show=False),
     ]
     KEYS_HELP: ClassVar[list[Help]] = [
-        ("↑ ↓", "choose the event that is plotted"),
-        ("← →", "choose the target that is plotted"),
+        ("↑ ↓", "choose the row that is plotted"),
+        ("← →", "choose the column that is plotted"),
+        ("v", "count per target, per thread, per core of the machine"),
+        ("u", "per second, last interval, total, per KV operation"),
+        ("", "~ marks a count that perf scaled: its event took turns on the hardware"),
     ]
+
+    class DetailAsked(Message):
+        """Counters by thread or core are wanted from now on, or, by target, no longer."""
+
+        def __init__(self, by: CountedBy) -> None:
+            super().__init__()
+            self.by = by
 
     def __init__(self, store: Store, *, id: str | None = None) -> None:
         super().__init__(store, id=id)
-        self.plotted = _ALL
+        self.by = CountedBy.TARGET
+        self.measure = Measure.RATE
+        self.plotted = ALL
         self._labels: list[str] = []
-        self._unsupported: list[str] = []
+        self._figures = Figures(store, store.counters, (), self.measure)
+
+    @property
+    def counters(self) -> CounterStore:
+        """Those of targets, threads or cores."""
+        return self.store.details.get(self.by, self.store.counters)
 
     def data_revision(self) -> object:
         # The targets' counts come one by one: all of a second together.
-        counters = self.store.counters
-        return int(counters.time or 0), len(counters.labels), self.store.markers.revision
+        counters = self.counters
+        shown = self.by, self.measure, self.store.health("stat_detail")
+        return int(counters.time or 0), len(counters.labels), self.store.markers.revision, shown
 
     def update_data(self) -> None:
-        counters = self.store.counters
-        live = [label for label in self.store.targets if label in counters.labels]
-        self._labels = live or counters.labels
-        items = []
-        for event in counters.events:
-            readings = {
-                label: reading
-                for label in self._labels
-                if (reading := counters.last(label, event)) is not None
-            }
-            items.append(counter_of(event, readings))
-        by_name = {item.event: item for item in items if item.supported}
-        if "cycles" in by_name and "instructions" in by_name:
-            ratio = instructions_per_cycle(by_name["cycles"], by_name["instructions"])
-            items.insert(items.index(by_name["instructions"]) + 1, ratio)
-        self._unsupported = [safe_text(item.event) for item in items if not item.supported]
-        self.update_items([item for item in items if item.supported])
+        counters = self.counters
+        if self.by is CountedBy.TARGET:
+            live = [label for label in self.store.targets if label in counters.labels]
+            self._labels = live or counters.labels
+        else:
+            self._labels = current_labels(counters)
+        figures = self._figures = Figures(self.store, counters, self._labels, self.measure)
+        if self.by is CountedBy.TARGET:
+            self.update_items([figures.event_line(event) for event in figures.events])
+            return
+        lines = [figures.label_line(label) for label in self._labels]
+        if self.by is CountedBy.THREAD:
+            lines.sort(key=lambda line: -(line.values.get("task-clock") or 0))
+        self.update_items(lines)
+
+    def complaint(self) -> str:
+        """Of the collector that is behind what is shown."""
+        if self.by is CountedBy.TARGET:
+            return super().complaint()
+        status = self.store.health("stat_detail")
+        return safe_text(status.reason) if status.health is Health.UNAVAILABLE else ""
 
     def describe(self) -> None:
-        shown = len(self._visible_labels())
-        hidden = len(self._labels) - shown
-        self.set_state(
-            "per second", f"{hidden} more target{'' if hidden == 1 else 's'}" if hidden > 0 else ""
-        )
+        parts = [self._measure_text()]
+        columns = {column.key for column, _ in self.fitted()}
+        if self.by is CountedBy.TARGET:
+            hidden = sum(label not in columns for label in self._labels)
+            parts.append(f"{hidden} more target{'' if hidden == 1 else 's'}" if hidden > 0 else "")
+        else:
+            threads = self.by is CountedBy.THREAD
+            parts.insert(0, f"{len(self._labels)} threads" if threads else "whole machine")
+            hidden = sum(event not in columns for event in self._figures.events)
+            parts.append(f"{hidden} more events" if hidden > 0 else "")
+        self.set_state(*parts)
 
-    def _visible_labels(self) -> list[str]:
-        keys = {column.key for column, _ in self.fitted()}
-        return [label for label in self._labels if label in keys]
+    def _measure_text(self) -> str:
+        match self.measure:
+            case Measure.DELTA:
+                seconds = self._interval()
+                return f"in {seconds:.2f} s" if seconds is not None else "last interval"
+            case Measure.TOTAL:
+                return "total since the start"
+            case Measure.PER_OPERATION:
+                stretch = self._figures.stretch
+                if stretch is None or not stretch.operations:
+                    return "per operation: none was acknowledged"
+                length = span_text(round(stretch.end - stretch.start, 1))
+                return f"per operation, of {stretch.operations:,.0f} in {length}"
+            case _:
+                return "per second"
+
+    def _interval(self) -> float | None:
+        """Length of the newest interval."""
+        for label in self._labels:
+            for event in self.counters.events[:1]:
+                if (reading := self.counters.last(label, event)) is not None:
+                    return reading.interval
+        return None
 
     def columns(self) -> Sequence[Column]:
-        columns = [Column("event", "event", 16, 0, right=False, grow=1)]
+        if self.by is not CountedBy.TARGET:
+            name = "thread" if self.by is CountedBy.THREAD else "core"
+            width = _THREAD if self.by is CountedBy.THREAD else 10
+            columns = [Column("name", name, width, 0, right=False, grow=1, middle=True)]
+            for number, event in enumerate(self._figures.events):
+                title = safe_text(_TITLES.get(event, event), 12)
+                columns.append(Column(event, title, max(_CELL, len(title)), 1 + number))
+            return columns
+        columns = [Column("name", "event", _NAME, 0, right=False, grow=1)]
         if len(self._labels) > 1:
-            columns.append(Column(_ALL, _ALL, _CELL, 1))
+            columns.append(Column(ALL, ALL, _CELL, 1))
         for number, label in enumerate(self._labels):
             name = safe_text(label, 12)
             columns.append(Column(label, name, max(_CELL, len(name)), 2 + number))
         return columns
 
-    def identity(self, item: Counter) -> str:
-        return item.event
+    def identity(self, item: Line) -> str:
+        return item.name
 
-    def filter_text(self, item: Counter) -> str:
-        return item.event
+    def filter_text(self, item: Line) -> str:
+        return item.name
 
-    def row(self, item: Counter) -> Row:
-        row = {"event": Cell(safe_text(item.event))}
-        row[_ALL] = Cell(show_rate(item.event, item.total), "bold")
-        for label in self._labels:
-            rate = item.rates.get(label)
-            shared = label in item.shared and rate is not None
-            text = ("~" if shared else "") + show_rate(item.event, rate)
-            row[label] = Cell(text, "dim" if rate is None else "")
+    def row(self, item: Line) -> Row:
+        row = {"name": Cell(safe_text(item.name))}
+        for column, value in item.values.items():
+            event = item.name if self.by is CountedBy.TARGET else column
+            mark = "~" if column in item.shared and value is not None else ""
+            style = "bold" if column == ALL else "dim" if value is None else ""
+            row[column] = Cell(mark + show(event, value, self.measure), style)
         return row
+
+    def empty_text(self, width: int) -> list[str]:
+        if self.by is CountedBy.TARGET or self.pattern is not None:
+            return super().empty_text(width)
+        return ["counting …"]
 
     def _notes(self) -> list[Strip]:
         """What this machine cannot count, in as few lines as it takes."""
-        if not self._unsupported:
+        names = [safe_text(event) for event in self._figures.unsupported]
+        if not names:
             return []
-        text = f"not supported: {', '.join(self._unsupported)}"
+        text = f"not supported: {', '.join(names)}; kvtop doctor says why"
         dim = self.paint("dim")
         return [self.line([(part, dim)]) for part in wrap(text, max(8, self.inner_width))]
 
@@ -189,43 +203,72 @@ class CountersPane(LiveTable[Counter]):
         return lines + self._history(width, min(plot, max(9, height // 2)))
 
     def _history(self, width: int, height: int) -> list[Strip]:
-        counter = self.shown[self._cursor]
+        line = self.shown[self._cursor]
+        column = self.plotted if self.plotted in line.values else next(iter(line.values), ALL)
+        if self.by is CountedBy.TARGET:
+            event, labels = line.name, self._labels if column == ALL else [column]
+            whose = "all targets" if column == ALL else safe_text(column)
+        else:
+            event, labels, whose = column, [line.name], safe_text(line.name)
         span = time_span(newest_time(self.store), HISTORY, width - _LABELS - 1)
         style = self.paint("first")
         dim = self.paint("dim")
-        name = safe_text(counter.event)
-        whose = "all targets" if self.plotted == _ALL else safe_text(self.plotted)
+        per_operation = self.measure is Measure.PER_OPERATION
+        measure = self.measure if per_operation else Measure.RATE
+        what = f"{safe_text(event)} per operation" if per_operation else safe_text(event)
         lines = titled_chart(
             self,
-            [(f"─ {name}", style), (f" · {whose}", dim)],
-            [Line(self._points(counter.event, span.start - 5), style)],
+            [(f"─ {what}", style), (f" · {whose}", dim)],
+            [Curve(self._points(event, labels, span.start - 5), style)],
             span,
             height - 1,
-            lambda rate: show_rate(counter.event, rate),
+            lambda value: show(event, value, measure),
             _LABELS,
         )
         lines.append(self.line(time_axis(span, _LABELS, self.store.info.wall_offset, dim)))
         return lines
 
-    def _points(self, event: str, start: float) -> Points:
-        """History of an event for the targets that are plotted."""
-        if event == IPC:
-            spent = dict(self._points("cycles", start))
+    def _points(self, event: str, labels: Sequence[str], start: float) -> Points:
+        """History of an event for these targets, or of a thread or core."""
+        if self.measure is Measure.PER_OPERATION:
+            return self._figures.cost_over_time(labels, event, start)
+        ratio = next((ratio for ratio in RATIOS if ratio.name == event), None)
+        if ratio is not None:
+            whole = dict(self._points(ratio.whole, labels, start))
+            scale = 100 if ratio.percent else 1
             return [
-                (time, done / cycles if done is not None and (cycles := spent.get(time)) else None)
-                for time, done in self._points("instructions", start)
+                (time, scale * part / of if part is not None and (of := whole.get(time)) else None)
+                for time, part in self._points(ratio.part, labels, start)
             ]
-        labels = self._labels if self.plotted == _ALL else [self.plotted]
-        store = self.store.counters
-        series = [s for label in labels if (s := store.series(label, event)) is not None]
+        counters = self.counters
+        series = [s for label in labels if (s := counters.series(label, event)) is not None]
         return sum_of(series, start)
 
     def action_plot(self, step: int) -> None:
-        """Plot the history of the next target, or of all."""
-        choices = [_ALL, *self._labels]
-        at = choices.index(self.plotted) if self.plotted in choices else 0
-        self.plotted = choices[(at + step) % len(choices)]
-        self.redraw()
+        """Plot the history of the next target, or of all; of a thread its next event."""
+        targets = self.by is CountedBy.TARGET
+        choices = [ALL, *self._labels] if targets else self._figures.events
+        if choices:
+            at = choices.index(self.plotted) if self.plotted in choices else 0
+            self.plotted = choices[(at + step) % len(choices)]
+            self.redraw()
+
+    def action_whose(self) -> None:
+        """Targets, threads, cores, and targets again."""
+        order = list(CountedBy)
+        self.by = order[(order.index(self.by) + 1) % len(order)]
+        self.plotted = ALL
+        self.post_message(self.DetailAsked(self.by))
+        self.refresh_data()
+
+    def action_measure(self) -> None:
+        """The next measure; costs per operation only where operations are counted."""
+        order = list(Measure)
+        if self.store.stress.last is None:
+            order.remove(Measure.PER_OPERATION)
+        at = order.index(self.measure) if self.measure in order else -1
+        self.measure = order[(at + 1) % len(order)]
+        self.refresh_data()
 
 
 def sum_of(series: Sequence[Series], start: float) -> Points:

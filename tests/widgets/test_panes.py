@@ -129,7 +129,7 @@ async def test_instructions_per_cycle_are_worked_out_and_plotted() -> None:
         assert re.search(r"IPC +1\.50 +2\.00 +1\.00", widget_text(pane))
         await pilot.press("end", "right")
         assert "─ IPC · a" in widget_text(pane)
-        assert [value for _, value in pane._points("IPC", START)] == [2.0] * 9
+        assert [value for _, value in pane._points("IPC", ["a"], START)] == [2.0] * 9
 
 
 async def test_narrow_counters_drop_whole_targets_and_say_so() -> None:
