@@ -44,17 +44,13 @@ KEYS: tuple[Key, ...] = (
     Key("plus", "faster", "refresh more often", "General", shown="+"),
     Key("minus", "slower", "refresh less often", "General", shown="-"),
     Key("f", "flamegraph", "flamegraph of the last seconds", "Profile", footer="flame"),
-    Key(
-        "P",
-        "python_stacks",
-        "Python stacks by py-spy, of programs perf has no names for",
-        "Profile",
-    ),
+    Key("P", "python_stacks", "Python stacks by py-spy, where perf has no names", "Profile"),
     Key("o", "off_cpu", "off-CPU: where threads wait, recorded while it is open", "Profile"),
     Key("L", "layers", "layers: what CPU and waiting are spent on; advice", "Profile"),
     Key("y", "tools", "system calls, locks, run queue, block I/O, memory", "Profile"),
     Key("s", "save_svg", "save the flamegraph as interactive SVG", "Profile", footer="save"),
     Key("S", "save_all", "save perf.data, perf.unfold, perf.folded, perf.svg", "Profile"),
+    Key("R", "record", "record to a file, from what is still held on; or end it", "Profile"),
     Key(
         "slash", "filter", "filter the focused pane by regex", "Profile", shown="/", footer="filter"
     ),

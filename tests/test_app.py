@@ -19,6 +19,7 @@ from kvtop.keys import KEYS, Key
 from kvtop.profile.frames import Frame, Kind
 from kvtop.profile.ring import Filter
 from kvtop.profile.scope import WINDOWS, TimeRange
+from kvtop.recording import Recording
 from kvtop.screens import SCREENS
 from kvtop.tool_events import Tool
 from kvtop.widgets.base import LineWidget
@@ -179,6 +180,19 @@ async def _save_all(run: Run) -> None:
     names = {file.name for file in directory.iterdir()}
     assert names == {"perf.data", "perf.unfold", "perf.folded", "perf.svg"}
     assert directory.name in run.toasts()
+
+
+async def _record(run: Run) -> None:
+    assert "REC" in await run.text()
+    (file,) = run.session.config.output.iterdir()
+    assert file.name in run.toasts()
+    run.more()
+    await run.press("R")
+    await run.saved()
+    assert "REC" not in await run.text()
+    recording = Recording.open(file)
+    assert recording.store().ring.fold() == run.session.store.ring.fold()
+    assert not recording.cut
 
 
 async def _filter(run: Run) -> None:
@@ -772,7 +786,7 @@ async def test_the_palette_over_the_flamegraph_speaks_of_the_flamegraph(tmp_path
 
 async def test_help_lists_every_key_of_every_screen(tmp_path: Path) -> None:
     app, session = made(tmp_path)
-    async with app.run_test(size=(120, 160)) as pilot:
+    async with app.run_test(size=(120, 400)) as pilot:
         run = Run(app, session, pilot)
         text = await run.press("question_mark")
         for key in KEYS:
