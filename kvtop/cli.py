@@ -15,6 +15,8 @@ from kvtop.config import UsageError, add_options, load
 COMMANDS = {
     "flame": ("kvtop.flame", "convert a profile: SVG, folded, speedscope, pprof, Firefox"),
     "view": ("kvtop.view", "open such a profile as a flamegraph in the terminal"),
+    "report": ("kvtop.report.command", "a recording or profile as an HTML page or Markdown"),
+    "diff": ("kvtop.compare.command", "compare two runs; exit 1 where a condition fails"),
     "server": ("kvtop.workload.commands.server", "run nodes of the Raft store, without a screen"),
     "stress": ("kvtop.workload.commands.stress", "a fixed load, and how long it took"),
     "simple-stress": ("kvtop.workload.commands.simple_stress", "a load of the CPU alone"),
