@@ -135,6 +135,7 @@ class KvtopApp(App[int]):
 
     def tick(self) -> None:
         """Redraw what moved; of a paused screen nothing does, because its store stands still."""
+        self.header.set_banner(self.session.banner)
         self.header.refresh_data()
         for screen in self.screen_stack[-1:]:
             if isinstance(screen, ProfileScreen) and screen.DETAIL:
@@ -298,6 +299,12 @@ class KvtopApp(App[int]):
         from kvtop import saving
 
         saving.save_all(self)
+
+    def action_record(self) -> None:
+        """Record into a new file, what is still held of before too; or end the recording."""
+        from kvtop import saving
+
+        saving.toggle_recording(self)
 
     # Cluster
 

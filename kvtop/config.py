@@ -92,6 +92,7 @@ class Config:
         """Whether reports go to standard output instead of a screen."""
         return self.batch or self.json or self.once
 
+    record: Path | None = None
     @property
     def attaches(self) -> bool:
         """Whether the targets are other programs than kvtop's own cluster."""
@@ -394,7 +395,7 @@ OPTIONS: tuple[Option, ...] = (
         Path,
         ("--output",),
         "DIR",
-        "where the keys s and S save (the current directory)",
+        "where the keys s, S and R save (the current directory)",
         "profile",
     ),
     Option(
@@ -499,6 +500,14 @@ def add_options(parser: ArgumentParser, only: Collection[str] = ()) -> None:
         else:
             group.add_argument(
                 *option.flags,
+    Option(
+        "record",
+        Path,
+        ("--record",),
+        "FILE",
+        "keep the run in a file, for kvtop replay",
+        "output",
+    ),
                 dest=option.name,
                 action="store_const",
                 const="true",

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from kvtop.events import NodeState
-from kvtop.session import READONLY, FaultError
+from kvtop.session import FaultError
 from kvtop.widgets.dialogs import ConfirmScreen
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def kill_leader(app: KvtopApp) -> None:
     """Ask, then ``kill -9`` the leader."""
     leader = app.session.store.cluster.leader
-    if app.session.config.readonly:
-        _refuse(app, FaultError(READONLY))
+    if app.session.no_faults:
+        _refuse(app, FaultError(app.session.no_faults))
         return
     if leader is None:
         _refuse(app, FaultError("there is no leader at the moment"))
@@ -50,8 +50,8 @@ def restart_node(app: KvtopApp) -> None:
     name = app.dashboard.cluster.selected_node
     if down and name not in down:
         name = down[0]
-    if app.session.config.readonly:
-        _refuse(app, FaultError(READONLY))
+    if app.session.no_faults:
+        _refuse(app, FaultError(app.session.no_faults))
     elif name is None:
         _refuse(app, FaultError("select a node in the cluster pane first"))
     elif name in down:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kvtop import snapshot
+from kvtop.recorder import Recorder
+from kvtop.recording.meta import RecordingError
 from kvtop.session import Session
 from kvtop.snapshot import SaveError, Shot
 from kvtop.widgets.compare import Comparison
@@ -47,6 +49,32 @@ def save_diff(app: KvtopApp, shown: Comparison, folded: bool) -> None:
     """Write both sides of a comparison as an interactive SVG, or as folded stacks."""
     save = snapshot.save_diff_folded if folded else snapshot.save_diff
     _work(app, _tell_saved(app, save(app.session, shown)))
+
+
+def toggle_recording(app: KvtopApp) -> None:
+    """Record into a new file in the output directory, what is still held first; or end that."""
+    recorder = app.session.recorder
+    if recorder is None:
+        app.notify("There is nothing to record here.", severity="warning")
+    elif recorder.current is not None:
+        _work(app, _end_recording(app, recorder))
+    else:
+        path = snapshot.unused(app.session.config.output, ".kvtop")
+        try:
+            recorder.start(path, past=True)
+        except RecordingError as error:
+            app.notify(f"{error}.", title="Not recorded", severity="error", markup=False)
+        else:
+            where = f"{path.name}\nin {path.absolute().parent}\nR ends it."
+            app.notify(where, title="Recording", timeout=5, markup=False)
+    app.tick()
+
+
+async def _end_recording(app: KvtopApp, recorder: Recorder) -> None:
+    if (recorded := await recorder.stop()) is not None and not recorder.problem:
+        where = f"{recorded.path.name}, {recorded.size / 1e6:.1f} MB\nkvtop replay shows it."
+        app.notify(where, title="Recorded", timeout=5, markup=False)
+    app.tick()
 
 
 def _work(app: KvtopApp, saving: Coroutine[None, None, object]) -> None:

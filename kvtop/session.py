@@ -42,6 +42,8 @@ from kvtop.profile.frames import Frame
 from kvtop.profile.listing import Listing
 from kvtop.profile.ring import Filter, SampleRing
 from kvtop.profile.stacks import StackTable
+from kvtop.recorder import Recorder, make_room
+from kvtop.recording.meta import RecordingError
 from kvtop.sampling import check_options, counted_events, problem_of
 from kvtop.store import RunInfo, Store
 from kvtop.tool_events import Tool
@@ -95,6 +97,8 @@ class Session:
         self.config = config
         self.ended = False
         """True once every target has exited."""
+        self.failed = False
+        """True once nothing more can come for another reason, which `epilogue` tells."""
         self._ring = SampleRing(StackTable())
         self._tasks: list[asyncio.Task[None]] = []
         self._cluster: ClusterRun | None = None
@@ -111,6 +115,8 @@ class Session:
         self._status: ClusterCollector | None = None
         self._facts: PerfFacts | None = None
         self._processes = Processes(perf_pids=self._perf_pids)
+        self.recorder: Recorder | None = None
+        """There with the store."""
 
     async def start(self) -> None:
         """Start the collectors and, without another target, the cluster; return once it serves.
@@ -118,6 +124,7 @@ class Session:
         UsageError for targets that cannot be profiled, StartError where the cluster fails.
         """
         await check_options(self.config)
+        self._make_room()
         if self.config.endpoints:
             await self._start_watching()
         elif self.config.attaches:
@@ -138,6 +145,8 @@ class Session:
         if self._attached is not None:
             await self._attached.stop()
         await stopping
+        if self.recorder is not None:
+            await self.recorder.stop()
 
     @property
     def epilogue(self) -> str:
@@ -146,10 +155,26 @@ class Session:
 
     # Reading
 
+    @property
+    def banner(self) -> str:
+        """What the header says loudly of the run: that it is recorded."""
+        current = self.recorder.current if self.recorder is not None else None
+        return "" if current is None else f" ● REC {current.size / 1e6:.1f} MB "
+
+    @property
+    def no_faults(self) -> str:
+        """Why nothing may be killed, paused or restarted here; '' where it may."""
+        return READONLY if self.config.readonly else ""
+
+    @property
+    def now(self) -> float:
+        """The present moment of the run, monotonic seconds."""
+        return time.monotonic()
+
     def fold(self, window: float) -> dict[int, int]:
         """Stack id -> samples of the last ``window`` seconds, before now or the targets' end."""
         last = self._ring.last_time if self.ended else None
-        end = time.monotonic() if last is None else last
+        end = self.now if last is None else last
         return self._ring.fold(Filter(start=end - window))
 
     @property
@@ -310,8 +335,8 @@ class Session:
     def _member(self, name: str) -> tuple[ClusterRun, Member]:
         if self._cluster is None:
             raise FaultError("kvtop did not start this target, so it does not touch it")
-        if self.config.readonly:
-            raise FaultError(READONLY)
+        if self.no_faults:
+            raise FaultError(self.no_faults)
         if self._cluster.gone.is_set() or name not in self._cluster.members:
             raise FaultError(f"there is no {name} any more")
         return self._cluster, self._cluster.members[name]
@@ -408,7 +433,25 @@ class Session:
             watched=bool(self.config.endpoints),
             readonly=self.config.readonly,
         )
+        self._open_store(info)
+
+    def _make_room(self) -> None:
+        """UsageError where ``--record`` names a file that cannot be one."""
+        if self.config.record is not None:
+            try:
+                make_room(self.config.record)
+            except RecordingError as error:
+                raise UsageError(f"--record: {error}.") from error
+
+    def _open_store(self, info: RunInfo) -> None:
+        """Keep what comes from now on, in a file too where ``--record`` asks for it."""
         self.store = Store(info, self._ring)
+        self.recorder = Recorder(self.store, self.config)
+        if self.config.record is not None:
+            try:
+                self.recorder.start(self.config.record)
+            except RecordingError as error:
+                raise StartError(f"{error}.") from error
 
     def _launch_perf(
         self, facts: PerfFacts, pids: tuple[int, ...], call_graph: str | None = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import shlex
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -51,7 +50,7 @@ async def save_svg(session: Session, shot: Shot) -> Path:
 
     Filters, groups and folds are those of the flamegraph; the footer says what they leave out.
     """
-    path = _unused(session.config.output, ".svg")
+    path = unused(session.config.output, ".svg")
     table, meta = session.store.table, _meta(session, shot)
     text = await asyncio.to_thread(_shown_svg, shot, table, meta)
     _write(path, text)
@@ -75,7 +74,7 @@ async def save_all(session: Session, shot: Shot) -> Path:
     and all from the beginning of the window until now; they are left out where the weights are no
     samples.
     """
-    directory = _unused(session.config.output, "")
+    directory = unused(session.config.output, "")
     table = session.store.table
     svg = await asyncio.to_thread(write_svg, shot.counts, table, _meta(session, shot))
     try:
@@ -87,7 +86,7 @@ async def save_all(session: Session, shot: Shot) -> Path:
     if shot.unit != "samples":
         return directory.absolute()
     try:
-        ago = 0.0 if shot.until is None else time.monotonic() - shot.until
+        ago = 0.0 if shot.until is None else session.now - shot.until
         await session.save_perf_data(directory, shot.window + max(0.0, ago))
     except (OSError, ValueError) as error:
         raise SaveError(f"{directory} has perf.svg and perf.folded only: {error}.") from error
@@ -100,7 +99,7 @@ def raw_remark(session: Session, shot: Shot) -> str:
     Stacks are held for minutes, perf's raw samples, which are a hundred times their size, for
     about one.
     """
-    until = time.monotonic() if shot.until is None else shot.until
+    until = session.now if shot.until is None else shot.until
     since, first = session.raw_since, session.store.ring.first_time
     if since is None or first is None or shot.unit != "samples":
         return ""
@@ -118,7 +117,7 @@ def _clock(wall: float) -> str:
 
 async def save_diff(session: Session, shown: Comparison) -> Path:
     """Write both sides as one interactive SVG, red where there is more; returns its path."""
-    path = _unused(session.config.output, ".diff.svg")
+    path = unused(session.config.output, ".diff.svg")
     store, (one, two) = session.store, (shown.before.side, shown.after.side)
     names = shown.before.name, shown.after.name
     pipeline = store.pipeline
@@ -146,14 +145,15 @@ async def save_diff_folded(session: Session, shown: Comparison) -> Path:
     That is what difffolded.pl makes and flamegraph.pl draws in red and blue. The first line, a
     comment, says what is compared.
     """
-    path = _unused(session.config.output, ".diff.folded")
+    path = unused(session.config.output, ".diff.folded")
     folds = {"": shown.before.side.counts}, {"": shown.after.side.counts}
     text = await asyncio.to_thread(write_folded_diff, *folds, session.store.table)
     _write(path, f"# {shown.words}\n{text}")
     return path.absolute()
 
 
-def _unused(parent: Path, suffix: str) -> Path:
+def unused(parent: Path, suffix: str) -> Path:
+    """A name of the present moment that no file has."""
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     path = parent / f"kvtop-{stamp}{suffix}"
     number = 2
@@ -175,7 +175,7 @@ def _meta(session: Session, shot: Shot) -> SvgMeta:
     store = session.store
     pipeline = store.pipeline
     sampled = pipeline if shot.unit == "samples" else None
-    until = store.wall(time.monotonic() if shot.until is None else shot.until)
+    until = store.wall(session.now if shot.until is None else shot.until)
     return SvgMeta(
         title=store.info.title if shot.label is None else f"{shot.label} of {store.info.title}",
         command=shlex.join(["kvtop", *sys.argv[1:]]),

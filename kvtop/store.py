@@ -57,6 +57,10 @@ class RunInfo:
     readonly: bool = False
     watched: bool = False
     """Whether the cluster ran already: kvtop only looks at it."""
+    remote: str = ""
+    """The machine of ``--ssh`` that all figures are of; '' for this one."""
+    cpus: int | None = None
+    """CPUs of the targets' machine, where that is another one."""
 
     @property
     def has_faults(self) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from kvtop.cli import build_parser
 from kvtop.config import Config, load
 from kvtop.profile.ring import Filter
+from kvtop.recorder import Recorder
 from kvtop.session import FaultError, Session
 from kvtop.store import Store
 from kvtop.tool_events import Tool
@@ -28,6 +29,7 @@ class FakeSession(Session):
         has_cluster = not config.attach
         self.store = store or fill(make_store(has_cluster, readonly=config.readonly))
         self._ring = self.store.ring
+        self.recorder = Recorder(self.store, config)
         self.faults: list[str] = []
         self.refuse = ""
         self.followed: list[bool] = []

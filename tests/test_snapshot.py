@@ -86,7 +86,7 @@ async def test_perf_data_is_asked_for_from_the_beginning_of_the_range(
 ) -> None:
     store = fill(make_store(), 60)
     session = FakeSession(config(output=tmp_path), store)
-    monkeypatch.setattr("kvtop.snapshot.time.monotonic", lambda: START + 60)
+    monkeypatch.setattr("kvtop.session.time.monotonic", lambda: START + 60)
     shot = shot_of(store, TimeRange(START + 10, START + 15))
     directory = await save_all(session, shot)
     assert (directory / "perf.data").read_text() == "50"

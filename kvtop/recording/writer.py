@@ -32,8 +32,6 @@ class RecordingWriter:
             # Never over another file; what it tells is its owner's business alone.
             flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
             self._file = os.open(path, flags, 0o600)
-        except FileExistsError:
-            raise RecordingError(f"{path} exists already: name another file") from None
         except OSError as error:
             raise RecordingError(f"cannot write {path}: {error.strerror}") from error
         self._packer = Packer()

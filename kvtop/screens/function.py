@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from kvtop.collectors.annotate import AnnotateError
@@ -49,7 +48,7 @@ def _show_source(app: KvtopApp, frame: Frame, samples: Samples) -> None:
 
     async def load() -> Listing:
         start, end = samples.bounds()
-        now = time.monotonic()
+        now = app.session.now
         try:
             return await app.session.annotate(frame, start or 0.0, end or now, samples.label)
         except (AnnotateError, OSError) as error:

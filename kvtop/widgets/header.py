@@ -90,6 +90,7 @@ class RunHeader(Pane, can_focus=False):
     def __init__(self, store: Store, *, id: str | None = None) -> None:
         super().__init__(store, id=id)
         self.paused = False
+        self.banner = ""
         self.interval: float | None = None
         self._recent: deque[PipelineStats] = deque(maxlen=256)
 
@@ -97,6 +98,12 @@ class RunHeader(Pane, can_focus=False):
         """Say loudly that the screen stands still; the collection goes on."""
         self.paused = paused
         self.redraw()
+
+    def set_banner(self, text: str) -> None:
+        """Say loudly what is special of this run, '' where nothing is."""
+        if text != self.banner:
+            self.banner = text
+            self.redraw()
 
     def set_interval_shown(self, seconds: float) -> None:
         """Say how often the screen is refreshed."""
@@ -157,9 +164,11 @@ class RunHeader(Pane, can_focus=False):
         """What of the targets' time the profile may take, as far as it can be measured."""
         group, rows = "Effect on the targets", []
         if self.store.own is not None:
-            cores = os.cpu_count() or 1
+            info = self.store.info
+            cores = info.cpus or os.cpu_count() or 1
             share = self.store.own.cpu_percent / cores
-            rows.append((group, f"{share:.1f}%", f"of this machine's {cores} cores go to kvtop"))
+            whose = f"{info.remote}'s" if info.remote else "this machine's"
+            rows.append((group, f"{share:.1f}%", f"of {whose} {cores} cores go to kvtop"))
         if len(self._recent) > 1:
             seconds = self._recent[-1].time - self._recent[0].time
             rate = self._counted("copied") / seconds if seconds > 0 else 0
@@ -213,6 +222,8 @@ class RunHeader(Pane, can_focus=False):
         items = []
         if self.paused:
             items.append(Item(0, "", " PAUSED · space goes on ", "loud"))
+        if self.banner:
+            items.append(Item(0, "", self.banner, "loud"))
         items += self._stream()
         items.append(self._own())
         if self.store.info.readonly:

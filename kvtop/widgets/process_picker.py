@@ -31,7 +31,7 @@ class ProcessPicker(LiveTable[ListedProcess]):
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "mark", "select", show=False),
-        Binding("R", "nothing", "", show=False),
+        Binding("I", "nothing", "", show=False),
     ]
 
     class Picked(Message):

@@ -90,14 +90,14 @@ class LiveTable(Pane, Generic[Item]):
         Binding("end", "edge(1)", "last", show=False),
         Binding("less_than_sign", "sort_by(-1)", "sort column", show=False),
         Binding("greater_than_sign", "sort_by(1)", "sort column", show=False),
-        Binding("R", "reverse", "reverse", show=False),
+        Binding("I", "reverse", "reverse", show=False),
         Binding("enter", "choose", "choose", show=False),
     ]
     FILTERABLE = True
     KEYS_HELP: ClassVar[list[Help]] = [
         ("↑ ↓", "move the cursor"),
         ("< >", "sort by the column before, or after"),
-        ("R", "reverse the order"),
+        ("I", "reverse the order"),
     ]
 
     class Chosen(Message):

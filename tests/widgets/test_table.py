@@ -37,7 +37,7 @@ async def test_sorting_by_keys_and_by_a_click_on_the_title() -> None:
     pane = ClusterPane(fill(make_store(), 5))
     async with WidgetApp(pane).run_test(size=(100, 12)) as pilot:
         pane.focus()
-        await pilot.press("R")
+        await pilot.press("I")
         assert names(pane)[:3] == ["node2", "node1", "node0"]
         lines = widget_text(pane).splitlines()
         await pilot.click(pane, offset=(lines[1].index("CPU"), 1))
@@ -57,7 +57,7 @@ async def test_the_selection_follows_the_node_and_not_the_line() -> None:
         pane.focus()
         await pilot.press("down", "down")
         assert pane.selected_node == "node2"
-        await pilot.press("R")
+        await pilot.press("I")
         assert pane.selected_node == "node2"
         store.apply(NodeStatus(START + 9, "node9", 4190, NodeState.UP, Role.FOLLOWER, 7))
         pane.refresh_data()
