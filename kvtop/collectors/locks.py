@@ -259,9 +259,7 @@ class Locks:
                 self._tally.turn(took, now - last[0])
                 rate = (begun - last[2]) / took if took > 0 else 0.0
                 self._report(emit, Health.DEGRADED if self._remark else Health.OK, self._remark)
-                told = Recording(
-                    *(now, self._tally.recorded, self._tally.share, rate, one.lost)
-                )
+                told = Recording(*(now, self._tally.recorded, self._tally.share, rate, one.lost))
                 emit(ToolReading(self.TOOL, told, self._rows()))
             last = now, recorded, begun
 
