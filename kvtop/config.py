@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import tomllib
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from kvtop.remote.address import Address
 
 THEMES = {
     "auto": "",
@@ -56,6 +59,10 @@ class Config:
     """Program and arguments that came after ``--``."""
     command_log: Path | None = None
     endpoints: tuple[tuple[str, int], ...] = ()
+    ssh: Address | None = None
+    """The machine that the targets run on; None for this one."""
+    ssh_command: tuple[str, ...] = ("ssh",)
+    ssh_sudo: bool = False
     cluster: str = "raft"
     nodes: int = 3
     clients: int = 8
@@ -85,6 +92,7 @@ class Config:
     json: bool = False
     once: bool = False
     count: int | None = None
+    record: Path | None = None
     debug: Path | None = None
 
     @property
@@ -92,7 +100,6 @@ class Config:
         """Whether reports go to standard output instead of a screen."""
         return self.batch or self.json or self.once
 
-    record: Path | None = None
     @property
     def attaches(self) -> bool:
         """Whether the targets are other programs than kvtop's own cluster."""
@@ -174,6 +181,16 @@ def _endpoints(text: str) -> tuple[tuple[str, int], ...]:
     if not found or not all(1 <= port <= 65535 for _, port in found):
         raise ValueError("must be HOST:PORT,... with ports of 1 to 65535")
     return tuple(found)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    try:
+        words = tuple(shlex.split(text))
+    except ValueError as error:
+        raise ValueError(f"must be a command: {str(error).lower()}") from None
+    if not words:
+        raise ValueError("must be a command, for example 'ssh -i key'")
+    return words
 
 
 def _choice(*names: str) -> Callable[[str], str]:
@@ -275,6 +292,30 @@ OPTIONS: tuple[Option, ...] = (
         ("--endpoints",),
         "HOST:PORT,...",
         "watch a running cluster of etcd or kvtop; its members on this machine are profiled",
+        "target",
+    ),
+    Option(
+        "ssh",
+        Address.parse,
+        ("--ssh",),
+        "[USER@]HOST[:PORT]",
+        "the targets run there: it needs perf and Python 3.11, nothing else",
+        "target",
+    ),
+    Option(
+        "ssh_command",
+        _words,
+        ("--ssh-command",),
+        "COMMAND",
+        "ssh and options of your own, split as a shell would (ssh)",
+        "target",
+    ),
+    Option(
+        "ssh_sudo",
+        _switch,
+        ("--ssh-sudo",),
+        "",
+        "be root there by sudo, which must not ask for a password",
         "target",
     ),
     Option(
@@ -460,6 +501,14 @@ OPTIONS: tuple[Option, ...] = (
         "output",
     ),
     Option(
+        "record",
+        Path,
+        ("--record",),
+        "FILE",
+        "keep the run in a file, for kvtop replay",
+        "output",
+    ),
+    Option(
         "debug",
         Path,
         ("--debug",),
@@ -500,14 +549,6 @@ def add_options(parser: ArgumentParser, only: Collection[str] = ()) -> None:
         else:
             group.add_argument(
                 *option.flags,
-    Option(
-        "record",
-        Path,
-        ("--record",),
-        "FILE",
-        "keep the run in a file, for kvtop replay",
-        "output",
-    ),
                 dest=option.name,
                 action="store_const",
                 const="true",
@@ -579,8 +620,26 @@ def _check_targets(config: Config) -> None:
         raise UsageError("--children needs processes to begin with, as in --attach PID --children.")
     if config.command_log is not None and not config.command:
         raise UsageError("--command-log needs a command: kvtop --command-log FILE -- COMMAND.")
+    if config.ssh is not None:
+        _check_remote(config)
     if config.pick and config.headless:
         raise UsageError("--pick needs the screen: name the processes with --attach PID.")
+
+
+def _check_remote(config: Config) -> None:
+    there = config.ssh
+    if config.command:
+        raise UsageError(
+            f"--ssh and -- COMMAND exclude each other: start it on {there}, then --attach-name it."
+        )
+    for name, given in (("--pick", config.pick), ("--endpoints", config.endpoints)):
+        if given:
+            raise UsageError(f"--ssh and {name} exclude each other.")
+    if not config.attaches:
+        raise UsageError(
+            f"--ssh needs a target on {there}, for example --attach PID, --attach-name REGEX or "
+            "-a: a cluster is started on this machine only."
+        )
 
 
 def _read_file(path: Path) -> dict[str, str]:

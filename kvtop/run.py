@@ -33,7 +33,7 @@ async def _run(config: Config) -> int:
         if not picked:
             return ending.code
         config = replace(config, pick=False, attach=picked)
-    session = Session(config)
+    session = _make_session(config)
     headless = config.headless
     try:
         start = asyncio.create_task(session.start())
@@ -66,6 +66,14 @@ async def _run(config: Config) -> int:
         _log.info("ended")
 
 
+def _make_session(config: Config) -> Session:
+    if config.ssh is None:
+        return Session(config)
+    from kvtop.remote.session import RemoteSession
+
+    return RemoteSession(config)
+
+
 async def _pick(config: Config, ending: _Ending) -> tuple[int, ...]:
     from kvtop.picker import PickerApp, pick
 
@@ -77,7 +85,8 @@ async def _pick(config: Config, ending: _Ending) -> tuple[int, ...]:
 async def _headless(session: Session, config: Config) -> int:
     from kvtop.batch import print_reports
 
-    return await print_reports(session, config)
+    code = await print_reports(session, config)
+    return code or int(session.failed)
 
 
 async def _screen(session: Session, ending: _Ending) -> int:

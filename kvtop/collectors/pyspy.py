@@ -154,12 +154,22 @@ _MISSING = f"py-spy is not installed: {sys.executable} -m pip install py-spy."
 
 
 def _program() -> str:
-    """Beside this interpreter, as pip puts it, or in PATH; FileNotFoundError where it is not."""
-    beside = Path(sys.executable).parent / "py-spy"
-    found = str(beside) if beside.exists() else shutil.which("py-spy")
+    """FileNotFoundError where it is not installed."""
+    found = _find()
     if found is None:
         raise FileNotFoundError("py-spy")
     return found
+
+
+def _find() -> str | None:
+    """Beside this interpreter, as pip puts it, or in PATH."""
+    beside = Path(sys.executable).parent / "py-spy"
+    return str(beside) if beside.exists() else shutil.which("py-spy")
+
+
+def installed() -> bool:
+    """Whether there is a py-spy to be run."""
+    return _find() is not None
 
 
 def explain(stderr: str) -> str:
