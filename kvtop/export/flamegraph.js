@@ -291,7 +291,7 @@
   }
 
   function draw() {
-    const frame = whole ? document.documentElement.clientWidth || innerWidth : 1200;
+    const frame = (whole ? document.documentElement : svg.parentElement).clientWidth || innerWidth;
     width = view.width || Math.max(320, frame);
     const narrow = width < 760;
     const rows = plan();

@@ -59,9 +59,9 @@ def facts_of(
         samples=one.cpu.total,
         when=_when(store, gathered.seconds, end),
         split=one.cpu,
-        frames=_frames(layers, counts),
+        frames=hot_frames(layers, counts),
         interpreted=layers.interpreted(counts),
-        python=_python(layers, counts),
+        python=hot_python(layers, counts),
         broken=sum(n for stack, n in counts.items() if table.is_broken(stack)),
         unresolved=sum(n for stack, n in counts.items() if table.leaf_unresolved(stack)),
         lost=stats.lost if stats is not None else 0,
@@ -105,7 +105,8 @@ def _switches(
     return sum(found) if found else None
 
 
-def _frames(layers: Layers, counts: dict[int, int]) -> Callable[[str, str], tuple[Hot, ...]]:
+def hot_frames(layers: Layers, counts: dict[int, int]) -> Callable[[str, str], tuple[Hot, ...]]:
+    """The hottest functions of a layer, or of one name in it, with their parts of the fold."""
     whole = sum(counts.values()) or 1
 
     def hot(layer: str, name: str) -> tuple[Hot, ...]:
@@ -118,7 +119,7 @@ def _frames(layers: Layers, counts: dict[int, int]) -> Callable[[str, str], tupl
     return hot
 
 
-def _python(layers: Layers, counts: dict[int, int]) -> tuple[Hot, ...]:
+def hot_python(layers: Layers, counts: dict[int, int]) -> tuple[Hot, ...]:
     """Python functions by what ran under them before the next Python function."""
     table, found = layers.table, dict[int, int]()
     for stack, weight in counts.items():
