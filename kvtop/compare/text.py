@@ -48,15 +48,16 @@ def _metrics(comparison: Comparison) -> Iterator[str]:
         return
     head = f"{100 * comparison.confidence:g} % INTERVAL"
     yield ""
-    yield f"{'FIGURE':<24}{'BEFORE':>14}{'AFTER':>14}{'CHANGE':>11}{head:>21}"
+    yield f"{'FIGURE':<22}{'BEFORE':>13}{'AFTER':>13}{'CHANGE':>11}{head:>22}"
     for row in comparison.metrics:
         one, two = (
             words.value_text(row.metric, side.value)
             for side in (row.change.before, row.change.after)
         )
+        change = words.percent(row.change.relative)
         yield (
-            f"{row.metric.name:<24}{one:>14}{two:>14}{words.percent(row.change.relative):>11}"
-            f"{words.interval(row):>21}  {words.judgement(row, comparison.alpha)}"
+            f"{safe_text(row.metric.name, 21):<22}{one:>13}{two:>13}{change:>11}"
+            f"{words.interval(row):>22}  {words.judgement(row, comparison.alpha)}"
         )
 
 

@@ -11,10 +11,13 @@ from kvtop.compare.gate import Guilty, Verdict
 from kvtop.compare.metrics import Metric, MetricChange
 from kvtop.compare.model import Run
 from kvtop.compare.paths import Path
+from kvtop.profile.frames import Kind
 from kvtop.profile.text import safe_text
 
 _UNITS = {"us": " µs", "ms": " ms", "cores": " cores", "bytes": " MiB", "count": ""}
 _MEBI = 1 << 20
+_TENFOLD = 10.0
+_OBJECT = 24
 _FRAMES = 6
 """The last frames of a path that are told."""
 
@@ -47,17 +50,18 @@ def percent(share: float | None, digits: int = 1) -> str:
 
 
 def interval(change: MetricChange) -> str:
-    """The confidence interval of the change."""
+    """The confidence interval of the change; what is past tenfold is as good as unknown."""
     low, high = change.change.low, change.change.high
     if low is None or high is None:
         return "-"
-    return f"{100 * low:+.1f} … {100 * high:+.1f} %"
+    above = f"{100 * high:+.1f} %" if high <= _TENFOLD else "> +1000 %"
+    return f"{100 * low:+.1f} … {above}"
 
 
 def judgement(change: MetricChange, alpha: float) -> str:
     """What is to be thought of it, in a word."""
     if change.change.p is None:
-        return "too short to tell"
+        return "too short"
     if not change.significant(alpha):
         return "noise"
     if not change.metric.better:
@@ -127,26 +131,39 @@ def method_text(comparison: Comparison) -> str:
     return f"significance {level}, from {units}"
 
 
-def function_name(function: FunctionChange, limit: int = 60) -> str:
-    """Symbol and object; the text is safe but may hold markup."""
+def function_name(function: FunctionChange, limit: int = 120) -> str:
+    """Symbol and object in so many characters; safe text that may hold markup."""
     frame = function.frame
-    where = frame.object.rsplit("/", 1)[-1]
-    return f"{safe_text(frame.symbol, limit)}  [{safe_text(where, 24)}]" if where else frame.symbol
+    where = safe_text(frame.object.rsplit("/", 1)[-1], _OBJECT)
+    if not where:
+        return safe_text(frame.symbol, limit)
+    return f"{safe_text(frame.symbol, limit - len(where) - 4)}  [{where.strip('[]')}]"
 
 
 Row = tuple[FunctionChange, Figure]
+_PYTHON_FIRST = Kind.PYTHON, Kind.NATIVE
 
 
 def shown_functions(comparison: Comparison, rows: int) -> tuple[list[Row], list[Row]]:
-    """By own weight and by total: those told from noise first, then the greatest changes."""
+    """By own weight and by total: those told from noise first, then the greatest changes.
 
-    def first(figures: list[Row]) -> list[Row]:
-        there = [row for row in figures if row[1].before or row[1].after]
-        there.sort(key=lambda row: (not row[1].significant(comparison.alpha), -abs(row[1].delta)))
-        return there[:rows]
-
+    Of functions with the very same totals, as the callers at the root have, one is told.
+    """
     functions = comparison.functions
-    return first([(f, f.own) for f in functions]), first([(f, f.total) for f in functions])
+    own = _first(comparison, [(f, f.own) for f in functions])
+    total: dict[tuple[int, int], Row] = {}
+    for row in _first(comparison, [(f, f.total) for f in functions]):
+        key = row[1].before, row[1].after
+        # A name of the program's own code says more than those of the interpreter around it.
+        if key not in total or (row[0].frame.kind, total[key][0].frame.kind) == _PYTHON_FIRST:
+            total[key] = row
+    return own[:rows], list(total.values())[:rows]
+
+
+def _first(comparison: Comparison, figures: list[Row]) -> list[Row]:
+    there = [row for row in figures if row[1].before or row[1].after]
+    there.sort(key=lambda row: (not row[1].significant(comparison.alpha), -abs(row[1].delta)))
+    return there
 
 
 def condition_text(verdict: Verdict) -> str:
