@@ -81,9 +81,13 @@ class KvtopApp(App[int]):
     def compose(self) -> ComposeResult:
         yield self.header
         yield self.dashboard
+        yield KeyBar(self.hints())
+
+    def hints(self) -> list[KeyHint]:
+        """What the line of keys offers."""
         info = self.session.store.info
         keys = footer_keys(info.has_faults, info.readonly)
-        yield KeyBar([KeyHint(k.label, k.footer, f"app.{action_of(k)}", k.rank) for k in keys])
+        return [KeyHint(k.label, k.footer, f"app.{action_of(k)}", k.rank) for k in keys]
 
     def on_mount(self) -> None:
         """Start the tick."""
@@ -158,13 +162,17 @@ class KvtopApp(App[int]):
 
     def action_help(self) -> None:
         """Show every key."""
+        self.push_screen(HelpScreen(self.help_rows()))
+
+    def help_rows(self) -> list[tuple[str, str, str]]:
+        """(group, key, text) of every key."""
         keys = keys_for(self.session.store.info.has_faults)
         rows = [(key.group, key.label, key.text) for key in keys]
         rows += [("Panes", key, text) for key, text in self.dashboard.KEYS_HELP]
         for pane in self.dashboard.panes:
             if pane is not self.dashboard.flamegraph:
                 rows += [(f"{pane.NAME} pane", key, text) for key, text in pane.KEYS_HELP]
-        self.push_screen(HelpScreen(rows + screens.help_rows()))
+        return rows + screens.help_rows()
 
     def action_toggle_pause(self) -> None:
         """Show the run as it is now until the same key shows the present again."""

@@ -13,6 +13,8 @@ from kvtop import __version__
 from kvtop.config import UsageError, add_options, load
 
 COMMANDS = {
+    "run": ("kvtop.run_command", "the same run without a screen, for scripts: record, summary"),
+    "replay": ("kvtop.replay", "show a recording on the same screen, without perf or the target"),
     "flame": ("kvtop.flame", "convert a profile: SVG, folded, speedscope, pprof, Firefox"),
     "view": ("kvtop.view", "open such a profile as a flamegraph in the terminal"),
     "report": ("kvtop.report.command", "a recording or profile as an HTML page or Markdown"),
@@ -135,7 +137,13 @@ def _command(name: str, argv: Sequence[str]) -> int:
     if name not in COMMANDS:
         raise UsageError(f"there is no command {name!r}; see kvtop --help.")
     arguments = command_parser(name).parse_args(argv)
-    code: int = importlib.import_module(COMMANDS[name][0]).run(arguments)
+    module = importlib.import_module(COMMANDS[name][0])
+    command: Sequence[str] | None = None
+    if hasattr(module, "TAKES_COMMAND"):
+        argv, command = _split(argv)
+    if command is not None:
+        arguments.command = command
+    code: int = module.run(arguments)
     return code
 
 

@@ -10,23 +10,48 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from kvtop.config import Config
 from kvtop.session import Session, StartError
 
+if TYPE_CHECKING:
+    from kvtop.app import KvtopApp
+
 _log = logging.getLogger("kvtop.run")
 
 
-def run(config: Config) -> int:
-    """Run to the end; the return value is the exit code."""
+Reports = Callable[[Session, Config], Coroutine[None, None, int]]
+"""What goes on without a screen; returns the exit code."""
+
+
+def run(config: Config, reports: Reports | None = None) -> int:
+    """Run to the end; the return value is the exit code. With ``reports`` there is no screen."""
     with asyncio.Runner() as runner:
-        return runner.run(_run(config))
+        return runner.run(_run(config, reports))
 
 
-async def _run(config: Config) -> int:
+async def show(session: Session, make_app: Callable[[Session], KvtopApp]) -> int:
+    """A session that needs no target, on the screen; the exit code."""
+    ending = _Ending()
+    try:
+        start = asyncio.create_task(session.start())
+        ending.cancel_on_signal(start)
+        await start
+        return await _screen(session, ending, make_app)
+    except asyncio.CancelledError:
+        if ending.code:
+            return ending.code
+        raise
+    finally:
+        ending.stopping()
+        await session.stop()
+
+
+async def _run(config: Config, reports: Reports | None) -> int:
     ending = _Ending()
     if config.pick:
         picked = await _pick(config, ending)
@@ -34,17 +59,18 @@ async def _run(config: Config) -> int:
             return ending.code
         config = replace(config, pick=False, attach=picked)
     session = _make_session(config)
-    headless = config.headless
+    if reports is None and config.headless:
+        reports = _reports
     try:
         start = asyncio.create_task(session.start())
         ending.cancel_on_signal(start)
         # The screen's modules take 0.4 s to load: in a thread, while the cluster elects a leader.
-        if not headless:
+        if reports is None:
             await asyncio.to_thread(importlib.import_module, "kvtop.app")
         await start
-        if not headless:
+        if reports is None:
             return await _screen(session, ending)
-        main = asyncio.create_task(_headless(session, config))
+        main = asyncio.create_task(reports(session, config))
         ending.cancel_on_signal(main)
         return await main
     except asyncio.CancelledError:
@@ -82,17 +108,17 @@ async def _pick(config: Config, ending: _Ending) -> tuple[int, ...]:
     return await pick(app, config)
 
 
-async def _headless(session: Session, config: Config) -> int:
+async def _reports(session: Session, config: Config) -> int:
     from kvtop.batch import print_reports
 
     code = await print_reports(session, config)
     return code or int(session.failed)
 
 
-async def _screen(session: Session, ending: _Ending) -> int:
-    from kvtop.app import KvtopApp
-
-    app = KvtopApp(session)
+async def _screen(
+    session: Session, ending: _Ending, make_app: Callable[[Session], KvtopApp] | None = None
+) -> int:
+    app: KvtopApp = (make_app or importlib.import_module("kvtop.app").KvtopApp)(session)
     # Stacks and frames are many and live long: looking through them for cycles all the time
     # cost a twentieth of kvtop's CPU.
     gc.freeze()

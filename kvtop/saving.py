@@ -55,7 +55,7 @@ def toggle_recording(app: KvtopApp) -> None:
     """Record into a new file in the output directory, what is still held first; or end that."""
     recorder = app.session.recorder
     if recorder is None:
-        app.notify("There is nothing to record here.", severity="warning")
+        app.notify("This is a replay: the run is in a file already.", severity="warning")
     elif recorder.current is not None:
         _work(app, _end_recording(app, recorder))
     else:

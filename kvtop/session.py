@@ -134,6 +134,9 @@ class Session:
 
     async def stop(self) -> None:
         """End every child and remove every temporary file; safe to call twice."""
+        if self.recorder is not None:
+            # First: that kvtop ends its cluster is no part of the run.
+            await self.recorder.stop()
         self.follow_waits(False)
         self.follow_tool(None)
         for task in self._tasks:
@@ -145,8 +148,6 @@ class Session:
         if self._attached is not None:
             await self._attached.stop()
         await stopping
-        if self.recorder is not None:
-            await self.recorder.stop()
 
     @property
     def epilogue(self) -> str:

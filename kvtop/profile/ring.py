@@ -12,7 +12,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import compress
 from math import inf
@@ -122,6 +122,8 @@ class SampleRing:
         self._origin_ids: dict[Origin, int] = {}
         self._origin_count: dict[int, int] = {}
         self._free: list[int] = []
+        self._one_event = False
+        self._event: str | None = None
 
     def __len__(self) -> int:
         return len(self._times) - self._head
@@ -140,6 +142,27 @@ class SampleRing:
     def origins(self) -> list[Origin]:
         """Whose samples the ring holds, in no particular order."""
         return list(self._origins.values())
+
+    @property
+    def events(self) -> list[str]:
+        """The events of the samples held, sorted."""
+        return sorted({origin.event for origin in self._origins.values()})
+
+    @property
+    def event(self) -> str | None:
+        """The one event whose samples are folded and counted; None where there is but one."""
+        return self._event
+
+    def one_event(self) -> None:
+        """From now on samples of different events, whose weights have different units, are never
+        added up: folds and histograms are of one, the first that came until ``show_event``."""
+        self._one_event = True
+        self.revision += 1
+
+    def show_event(self, event: str | None) -> None:
+        """Fold and count the samples of this event; a filter that names events is obeyed still."""
+        self._event = event
+        self.revision += 1
 
     def append(self, sample: StackSample, label: str, role: Role) -> None:
         """Take a sample; one that comes late (perf's per-CPU buffers) is put in its place."""
@@ -276,6 +299,11 @@ class SampleRing:
         """Samples from ``start`` up to, and without, ``end``; costs next to nothing."""
         return self._first(end) - self._first(start) if end > start else 0
 
+    def newest(self, time: float) -> float | None:
+        """Time of the last sample up to a moment, None where there is none."""
+        at = bisect_right(self._times, time, self._head)
+        return self._times[at - 1] if at > self._head else None
+
     def _first(self, time: float) -> int:
         """Index of the first sample at or after a time."""
         return bisect_left(self._times, time, self._head)
@@ -304,6 +332,8 @@ class SampleRing:
 
     def _chosen(self, filter: Filter) -> dict[int, bool] | None:
         """Origin -> passes or not; None where all do."""
+        if self._event is not None and filter.events is None:
+            filter = replace(filter, events=frozenset((self._event,)))
         chosen = {who: filter.accepts(origin) for who, origin in self._origins.items()}
         return None if all(chosen.values()) else chosen
 
@@ -317,6 +347,10 @@ class SampleRing:
     def _origin_id(self, origin: Origin) -> int:
         who = self._origin_ids.get(origin)
         if who is None:
+            if self._one_event and self._event is None:
+                others = self.events
+                if others and others != [origin.event]:
+                    self._event = others[0]
             who = self._free.pop() if self._free else len(self._origins)
             self._origins[who] = origin
             self._origin_ids[origin] = who

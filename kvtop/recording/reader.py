@@ -71,7 +71,7 @@ class Recording:
                 decoder, self.meta = _head(self.path, next(lines, b""))
                 reading = _Reading(decoder, self.table, self.meta.run.started)
                 for event in reading.events(lines):
-                    for time in _times_of(event):
+                    for time in times_of(event):
                         first = time if first is None else min(first, time)
                         last = time if last is None else max(last, time)
                     yield event
@@ -160,13 +160,14 @@ class _Reading:
             event = self._decoder.event(line)
         else:
             raise DecodeError("there is no such event")
-        for time in _times_of(event):
+        for time in times_of(event):
             if abs(time - self._started) > _LONGEST:
                 raise DecodeError("this time is not of this run")
         return event
 
 
-def _times_of(event: Event) -> tuple[float, ...]:
+def times_of(event: Event) -> tuple[float, ...]:
+    """The time of an event; the first and the last of a batch, none of an empty one."""
     if isinstance(event, SampleBatch | SpiedBatch | WaitBatch):
         times = [sample.time for sample in event.samples]
         return (min(times), max(times)) if times else ()
