@@ -136,11 +136,11 @@ def _split(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
 def _command(name: str, argv: Sequence[str]) -> int:
     if name not in COMMANDS:
         raise UsageError(f"there is no command {name!r}; see kvtop --help.")
-    arguments = command_parser(name).parse_args(argv)
     module = importlib.import_module(COMMANDS[name][0])
     command: Sequence[str] | None = None
     if hasattr(module, "TAKES_COMMAND"):
         argv, command = _split(argv)
+    arguments = command_parser(name).parse_args(argv)
     if command is not None:
         arguments.command = command
     code: int = module.run(arguments)
