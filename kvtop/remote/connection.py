@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ from kvtop.remote.clock import Clock
 from kvtop.remote.messages import HELLO, Lines, Outbox
 from kvtop.remote.ssh import explain_ssh, ssh_command
 
+_log = logging.getLogger("kvtop.remote")
 START_WITHIN = 30.0
 SILENCE = 20.0
 """So long without an answer, and the connection is given up."""
@@ -103,6 +105,7 @@ class Connection:
         await self._wait(self._hello)
         # Nothing may follow the bundle before: the first program's reader would take it.
         for _ in range(_FIRST_PINGS):
+            self._ponged.clear()
             self._ping()
             await self._wait(self._ponged)
         self._tasks.append(asyncio.create_task(self._guard(self._keep_time)))
@@ -137,7 +140,6 @@ class Connection:
             await self._child.stop()
 
     async def _wait(self, event: asyncio.Event) -> None:
-        event.clear() if event is self._ponged else None
         waiting = asyncio.create_task(event.wait())
         try:
             await asyncio.wait(
@@ -207,6 +209,7 @@ class Connection:
                 case _:
                     self._take(message)
         except (TypeError, ValueError, IndexError, KeyError, AttributeError) as error:
+            _log.warning("what came cannot be read", exc_info=True)
             raise DecodeError(safe_text(str(error), 120)) from error
 
     def _settle(self, call: int, value: Any) -> None:

@@ -57,8 +57,11 @@ def real(name: str) -> str:
 
 
 @asynccontextmanager
-async def session(ssh: tuple[str, ...], *pids: int) -> AsyncIterator[RemoteSession]:
-    made = RemoteSession(Config(attach=pids, ssh=Address("there"), ssh_command=ssh))
+async def session(
+    ssh: tuple[str, ...], *pids: int, sudo: bool = False
+) -> AsyncIterator[RemoteSession]:
+    there = Address("there")
+    made = RemoteSession(Config(attach=pids, ssh=there, ssh_command=ssh, ssh_sudo=sudo))
     try:
         await made.start()
         yield made
@@ -110,13 +113,26 @@ async def test_a_host_without_a_python_that_will_do(
             pass
 
 
-async def test_a_process_that_is_not_there(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sudo", [False, True])
+async def test_a_process_that_is_not_there(tmp_path: Path, sudo: bool) -> None:
     ssh = near(tmp_path, real(sys.executable))
+    if sudo:
+        script(tmp_path / "bin" / "sudo", '#!/bin/sh\n[ "$1" = -n ] && shift && exec "$@"\n')
     with processes(["true"]) as (gone,):
         gone.wait()
         with pytest.raises(UsageError, match=f"^On there: there is no process {gone.pid};"):
-            async with session(ssh, gone.pid):
+            async with session(ssh, gone.pid, sudo=sudo):
                 pass
+
+
+async def test_sudo_that_asks_for_a_password_is_named(tmp_path: Path) -> None:
+    ssh = near(tmp_path, real(sys.executable))
+    script(
+        tmp_path / "bin" / "sudo", "#!/bin/sh\necho 'sudo: a password is required' >&2\nexit 1\n"
+    )
+    with pytest.raises(StartError, match=r"sudo on there .*a password is required"):
+        async with session(ssh, 1, sudo=True):
+            pass
 
 
 async def test_no_perf_on_the_host_is_said_with_its_name(tmp_path: Path) -> None:

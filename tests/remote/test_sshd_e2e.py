@@ -1,0 +1,130 @@
+"""--ssh over a real sshd on the loopback interface."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from kvtop.collectors.procfs import arguments, descendants
+from kvtop.config import Config
+from kvtop.profile.hotspots import hotspots
+from kvtop.remote.address import Address
+from kvtop.remote.session import RemoteSession
+from tests.collectors.helpers import compiled, processes, until
+from tests.remote.host import Host, sshd
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(shutil.which("perf") is None, reason="needs perf"),
+]
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    with sshd(tmp_path_factory.mktemp("sshd")) as made:
+        yield made
+
+
+def kvtop(host: Host, *argv: str) -> list[str]:
+    return [sys.executable, "-m", "kvtop", *host.options, *argv]
+
+
+@contextmanager
+def started(argv: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """kvtop while it runs; killed and reaped at the end."""
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+        try:
+            yield run
+        finally:
+            run.kill()
+
+
+def over_there(host: Host) -> list[int]:
+    """Every process of the sessions of the sshd: its own, the agent, perf."""
+    return [pid for pid in descendants(host.pid) if arguments(pid)]
+
+
+async def test_symbols_counters_and_source_come_over_it(host: Host, tmp_path: Path) -> None:
+    program = compiled(tmp_path, "hot_line.c", "-g")
+    config = Config(ssh=Address.parse(host.address), ssh_command=host.ssh)
+    with processes([str(program), "600"]) as (spin,):
+        session = RemoteSession(replace(config, attach=(spin.pid,)))
+        try:
+            began = time.monotonic()
+            await session.start()
+            store = session.store
+            await until(lambda: sum(session.fold(60).values()) >= 50 and store.counters.labels)
+            spots = hotspots(store.table, session.fold(60))
+            hot = next(spot.frame for spot in spots if spot.frame.object == "hot_line")
+            # By our clock: nothing from before the start, nothing from the time to come.
+            first, last = store.ring.first_time, store.ring.last_time
+            assert first is not None and last is not None
+            assert began - 0.1 <= first <= last <= time.monotonic() + 0.1
+            reading = store.counters.last(f"hot_line({spin.pid})", "task-clock")
+            assert reading is not None and reading.value
+            listing = await session.annotate(hot, began, time.monotonic(), None)
+            assert listing.samples > 0 and listing.instructions
+            assert any(file.name.endswith("hot_line.c") and file.lines for file in listing.files)
+            assert store.own is not None and store.info.remote == f"{host.user}@127.0.0.1"
+        finally:
+            await session.stop()
+    await until(lambda: not over_there(host))
+
+
+async def test_kill_9_of_kvtop_leaves_nothing_there(host: Host) -> None:
+    with processes([sys.executable, "-c", "while True: pass"]) as (spin,):
+        argv = kvtop(host, "--attach", str(spin.pid), "--json")
+        with started(argv):
+            await until(lambda: any("record" in arguments(pid) for pid in over_there(host)))
+        await until(lambda: not over_there(host))
+
+
+async def test_a_lost_connection_is_said_and_is_a_failure(host: Host) -> None:
+    with processes([sys.executable, "-c", "while True: pass"]) as (spin,):
+        argv = kvtop(host, "--attach", str(spin.pid), "--batch")
+        with started(argv) as run:
+            assert run.stdout is not None
+            run.stdout.readline()
+            for pid in reversed(over_there(host)):
+                if arguments(pid)[0].startswith("sshd"):
+                    os.kill(pid, signal.SIGKILL)
+            out, err = run.communicate(timeout=60)
+    assert run.returncode == 1
+    assert b"kvtop: the connection was lost: " in err and b"127.0.0.1" in err
+    assert b"The connection is lost." in out
+    await until(lambda: not over_there(host))
+
+
+def test_a_key_that_is_refused_and_a_host_that_is_not_known(host: Host) -> None:
+    for name, sentence in (("authorized", b"does not let you in"), ("known", b"host key")):
+        path = host.directory / name
+        kept = path.read_bytes()
+        path.write_bytes(b"")
+        try:
+            done = subprocess.run(
+                kvtop(host, "--attach", "1", "--once"), capture_output=True, check=False
+            )
+        finally:
+            path.write_bytes(kept)
+        assert done.returncode == 1 and sentence in done.stderr, done.stderr
+        assert done.stderr.count(b"\n") == 1
+
+
+def test_a_process_that_is_not_there_is_bad_usage(host: Host) -> None:
+    done = subprocess.run(
+        kvtop(host, "--attach-name", "no-such-program-anywhere-[0-9]{9}", "--once"),
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"kvtop: On {host.user}@127.0.0.1: no process".encode())
