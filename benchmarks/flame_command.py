@@ -3,7 +3,7 @@
 python benchmarks/flame_command.py
 
 Best of some runs each, user + system, loading of the interpreter included. The profile is made up
-(``profile_data``): stacks of some 25 frames, and perf's text of 100,000 samples of them.
+(``kvtop.bench.profile_data``): stacks of some 25 frames, and perf's text of 100,000 of them.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from profile_data import make_fold
-
+from kvtop.bench.profile_data import make_fold
 from kvtop.export.folded import write_folded
 from kvtop.export.svg import SvgMeta, write_svg
 from kvtop.profile.stacks import StackTable

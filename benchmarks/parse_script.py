@@ -5,22 +5,21 @@ perf script -F comm,pid,tid,time,event,period,ip,sym,dso --ns --no-inline > text
 python benchmarks/parse_script.py text
 
 Without a file the text is made up: 100,000 samples of five processes in 20,000 stacks, whose
-depth and names are as in ``profile_data``. It comes in pieces of 64 KiB, as from a pipe. What is
-timed is what a live run does with each: read the text, intern the stacks, keep the samples.
+depth and names are as in ``kvtop.bench.profile_data``. It comes in pieces of 64 KiB, as from a
+pipe. What is timed is what a live run does with each: read the text, intern the stacks, keep the
+samples.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
-import random
 import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from profile_data import make_fold
-
+from kvtop.bench.profile_data import make_text
 from kvtop.collectors.perf_script import ScriptParser
 from kvtop.events import Role
 from kvtop.profile.ring import SampleRing
@@ -28,34 +27,6 @@ from kvtop.profile.stacks import StackTable
 
 SAMPLES, STACKS = 100_000, 20_000
 PIECE = 1 << 16
-
-
-def make_text(samples: int, unique: int) -> bytes:
-    """The text that perf script would print for a made-up profile."""
-    table, chance = StackTable(), random.Random(3)
-    blocks = []
-    for stack, weight in make_fold(table, unique).items():
-        lines = []
-        for frame_id in reversed(table.frames(stack)):
-            frame = table.frame(frame_id)
-            address = hash_of(frame.symbol) + chance.randrange(8) * 4
-            lines.append(f"\t{address:>16x} {frame.symbol} (/usr/lib/{frame.object})\n")
-        blocks.append((weight, "".join(lines)))
-    weights = [weight for weight, _ in blocks]
-    # Every stack once at least, then by weight: most of a profile is what it has shown before.
-    chosen = blocks + chance.choices(blocks, weights, k=samples - unique)
-    chance.shuffle(chosen)
-    text = []
-    for number, (_, lines) in enumerate(chosen):
-        pid = 4100 + chance.randrange(5)
-        now = f"{1000 + number // 500}.{number % 500 * 2_000_000:09d}"
-        text.append(f"python3.13 {pid}/{pid}  {now}:   10101010 cpu-clock:pppH: \n{lines}\n")
-    return "".join(text).encode()
-
-
-def hash_of(name: str) -> int:
-    """An address for a function, the same in every run."""
-    return sum(ord(c) * 31**n for n, c in enumerate(name)) & 0x7FFFFF
 
 
 def parse(text: bytes, keep: bool) -> tuple[float, ScriptParser, StackTable]:

@@ -23,6 +23,7 @@ COMMANDS = {
     "stress": ("kvtop.workload.commands.stress", "a fixed load, and how long it took"),
     "simple-stress": ("kvtop.workload.commands.simple_stress", "a load of the CPU alone"),
     "kv": ("kvtop.workload.commands.kv", "get, put, append, delete, scan, status"),
+    "bench": ("kvtop.bench.command", "benchmarks of kvtop: measure, keep a baseline, compare"),
     "doctor": ("kvtop.doctor", "what works here, what does not, and how to mend it"),
     "serve": ("kvtop.serve", "the same screen in a browser"),
     "completion": ("kvtop.completion", "print a completion script for bash, zsh or fish"),

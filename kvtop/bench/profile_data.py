@@ -48,16 +48,41 @@ def make_ring(samples: int, unique: int) -> SampleRing:
     ring = SampleRing(table, 600, samples)
     rng = random.Random(2)
     roles = [Role.LEADER, Role.FOLLOWER, Role.FOLLOWER, Role.CLIENT, Role.CLIENT]
-    for n in range(samples):
-        who = rng.randrange(5)
-        sample = StackSample(
-            n * 600 / samples,
-            100 + who,
-            100 + who,
-            "python",
-            "cpu-clock",
-            10_101_010,
-            rng.choice(stacks),
-        )
+    owners = rng.choices(range(5), k=samples)
+    chosen = rng.choices(stacks, k=samples)
+    for n, (who, stack) in enumerate(zip(owners, chosen, strict=True)):
+        pid = 100 + who
+        sample = StackSample(n * 600 / samples, pid, pid, "python", "cpu-clock", 10_101_010, stack)
         ring.append(sample, f"node{who}", roles[who])
     return ring
+
+
+def make_text(samples: int, unique: int) -> bytes:
+    """The text that perf script would print for a made-up profile."""
+    table, chance = StackTable(), random.Random(3)
+    blocks = []
+    for stack, weight in make_fold(table, unique).items():
+        lines = []
+        for frame_id in reversed(table.frames(stack)):
+            frame = table.frame(frame_id)
+            address = _address(frame.symbol) + chance.randrange(8) * 4
+            lines.append(f"\t{address:>16x} {frame.symbol} (/usr/lib/{frame.object})\n")
+        blocks.append((weight, "".join(lines)))
+    weights = [weight for weight, _ in blocks]
+    # Every stack once at least, then by weight: most of a profile is what it has shown before.
+    chosen = blocks + chance.choices(blocks, weights, k=samples - unique)
+    chance.shuffle(chosen)
+    blocks_of_text = []
+    for number, (_, frames) in enumerate(chosen):
+        pid = 4100 + chance.randrange(5)
+        now = f"{1000 + number // 500}.{number % 500 * 2_000_000:09d}"
+        blocks_of_text.append(
+            f"python3.13 {pid}/{pid}  {now}:   10101010 cpu-clock:pppH: \n{frames}\n"
+        )
+    return "".join(blocks_of_text).encode()
+
+
+def _address(name: str) -> int:
+    """An address for a function, the same in every run."""
+    address: int = sum(ord(c) * 31**n for n, c in enumerate(name))
+    return address & 0x7FFFFF

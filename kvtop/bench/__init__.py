@@ -1,0 +1,1 @@
+"""``kvtop bench``: benchmarks of the store and the profile engine, their baseline and profiles."""
