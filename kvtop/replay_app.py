@@ -57,7 +57,10 @@ class ReplayApp(KvtopApp):
     def _play(self) -> None:
         now = time.monotonic()
         passed, self._last = now - self._last, now
-        self.replay.advance(passed)
+        if self.replay.playing:
+            self.replay.advance(passed)
+            if not self.replay.playing:
+                self.tick()
 
     def hints(self) -> list[KeyHint]:
         """The keys of the replay, and those of the screen that make sense here."""

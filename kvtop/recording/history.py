@@ -30,7 +30,7 @@ from kvtop.events import (
     WaitBatch,
     WaitStats,
 )
-from kvtop.profile.ring import EVERYTHING, SampleRing
+from kvtop.profile.ring import Filter, SampleRing
 from kvtop.store import Store
 from kvtop.tool_events import ToolReading
 
@@ -123,7 +123,8 @@ class _Samples:
 
     def __init__(self, kind: _Kind, ring: SampleRing) -> None:
         self._kind = kind
-        self._rest = (sample for sample, _, _ in ring.iter_samples(EVERYTHING))
+        every = Filter(events=frozenset(ring.events))
+        self._rest = (sample for sample, _, _ in ring.iter_samples(every))
         self._next: StackSample | None = next(self._rest, None)
 
     def until(self, time: float) -> Iterator[Event]:

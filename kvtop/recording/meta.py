@@ -49,6 +49,8 @@ class RecordingMeta:
     wall: float
     run: RunInfo
     period: int = 0
+    value_size: int | None = None
+    """Bytes of the values that kvtop's own clients write; None where there are none."""
     version: tuple[int, int] = VERSION
     """Of the format."""
 
