@@ -155,6 +155,7 @@ def describe(store: Store, config: Config) -> RecordingMeta:
         call_graph=config.call_graph,
         command=("kvtop", *sys.argv[1:]),
         targets=tuple(command for command in commands if command),
+        value_size=config.value_size if store.info.has_faults and not config.no_stress else None,
         wall=time.time(),
         run=store.info,
     )

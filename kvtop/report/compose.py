@@ -81,7 +81,8 @@ def _again(material: Material) -> tuple[Block, ...]:
     if material.recorded is None:
         command = material.profile.meta.command if material.profile is not None else ""
         return (Code((*((command,) if command else ()), f"kvtop view {path}", report)),)
-    lines = (shlex.join(material.recorded.meta.command), report)
+    command = shlex.join(material.recorded.meta.command)
+    lines = (command, f"kvtop replay {path}", report)
     targets = material.recorded.meta.targets
     if not targets or material.recorded.meta.run.has_cluster:
         return (Code(lines),)

@@ -99,6 +99,17 @@ class Stream:
     streams: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why a collector did not do its work; ``whole`` where it never did."""
+
+    collector: str
+    reason: str
+    start: float
+    end: float
+    whole: bool
+
+
 @dataclass(slots=True)
 class History:
     """Filled by ``add``, event by event."""
@@ -112,8 +123,8 @@ class History:
     """Every process that ever was one, as it was last told of."""
     pipelines: list[PipelineStats] = field(default_factory=list)
     """The last word of each stream."""
-    troubles: dict[str, list[CollectorStatus]] = field(default_factory=dict)
-    """What collectors could not do."""
+    health: dict[str, list[CollectorStatus]] = field(default_factory=dict)
+    """What each collector said of its work."""
     own: list[OwnUsage] = field(default_factory=list)
 
     def add(self, event: Event) -> None:
@@ -137,8 +148,7 @@ class History:
                     self.pipelines.pop()
                 self.pipelines.append(event)
             case CollectorStatus():
-                if event.health in (Health.DEGRADED, Health.UNAVAILABLE):
-                    self.troubles.setdefault(event.collector, []).append(event)
+                self.health.setdefault(event.collector, []).append(event)
             case OwnUsage():
                 self.own.append(event)
 
@@ -244,6 +254,21 @@ class History:
         ]
         seconds = sum(one.interval for one in known)
         return sum(one.value or 0.0 for one in known) / seconds if seconds else None
+
+    def troubles(self, end: float) -> list[Trouble]:
+        """What collectors could not do, and from when to when; ``end`` is that of the recording."""
+        found: dict[tuple[str, str], Trouble] = {}
+        for name, told in sorted(self.health.items()):
+            for at, one in enumerate(told):
+                if one.health not in (Health.DEGRADED, Health.UNAVAILABLE) or not one.reason:
+                    continue
+                last = at + 1 == len(told)
+                until = end if last else told[at + 1].time
+                before = found.get((name, one.reason))
+                start = one.time if before is None else before.start
+                whole = last and all(other.health is not Health.OK for other in told)
+                found[name, one.reason] = Trouble(name, one.reason, start, until, whole)
+        return list(found.values())
 
     def amount(self, label: str, event: str) -> float | None:
         """All that a counter counted; None where it was not counted."""

@@ -83,7 +83,9 @@ def whole_scope(recorded: Recorded) -> Scope:
 
 
 def value_size(recorded: Recorded) -> int | None:
-    """Bytes of a value, as the command line of kvtop's own clients says; else None."""
+    """Bytes of a value, as kvtop's own clients were told; None where it is not known."""
+    if recorded.meta.value_size is not None:
+        return recorded.meta.value_size
     for target in recorded.history.targets.values():
         if target.role is Role.CLIENT:
             parts = target.command.split()
@@ -212,7 +214,7 @@ def hottest(material: Material, name: str) -> tuple[Frame, float] | None:
 
 def layer_blocks(material: Material, heat: Heat) -> tuple[Block, ...]:
     """What the CPU time was for, by group."""
-    groups = [one for one in heat.gathered.groups if one.cpu.total][:_MOST_GROUPS]
+    groups = _shown_groups(material, heat)
     if not groups:
         return ()
     names = [name for name in heat.layers.names if any(one.cpu.share(name) for one in groups)]
@@ -246,6 +248,16 @@ def layer_blocks(material: Material, heat: Heat) -> tuple[Block, ...]:
         quiet=True,
     )
     return (text, bars, table, *_wait_layers(heat))
+
+
+def _shown_groups(material: Material, heat: Heat) -> list[GroupLayers]:
+    """Groups with samples, the clients after those that they ask."""
+    groups = [one for one in heat.gathered.groups if one.cpu.total]
+    if material.recorded is not None:
+        targets = material.recorded.store.targets
+        clients = {label for label, target in targets.items() if target.role is Role.CLIENT}
+        groups.sort(key=lambda one: one.group.name in clients)
+    return groups[:_MOST_GROUPS]
 
 
 def _wait_layers(heat: Heat) -> tuple[Block, ...]:

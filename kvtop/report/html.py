@@ -31,7 +31,10 @@ from kvtop.report.plots import NARROW, WIDE, chart_svg, figures
 
 _LONGEST = 600
 """Characters of a cell; a command line may be longer than anybody reads."""
-_FRAME_STYLE = "body{margin:0;overflow-x:hidden}svg{display:block}"
+_FRAME_STYLE = (
+    "body{margin:0;overflow-x:hidden}svg{display:block}"
+    "@media print{svg{max-width:100%;height:auto}}"
+)
 _MARKS = "E election · K kill · P pause · C continued · R restart · X exit · G gap · N note"
 _INLINE = re.compile(r"<(style|script)>(.*?)</\1>", re.DOTALL)
 _HEIGHT = re.compile(r'<svg [^>]*?\bheight="(\d+)"')
@@ -234,9 +237,14 @@ def _(block: Flame) -> str:
     return (
         f'<figure class="flame"><figcaption>{_text(block.title)}</figcaption>'
         f"<p>{_text(block.text)}</p>"
-        f'<iframe title="{_text(block.title)}" height="{height}" srcdoc="{escape(page)}">'
+        f'<iframe title="{_text(block.title)}" height="{height}" srcdoc=\'{_attribute(page)}\'>'
         "</iframe></figure>"
     )
+
+
+def _attribute(text: str) -> str:
+    """A value between single quotes: JSON's double ones would grow to six characters each."""
+    return text.replace("&", "&amp;").replace("'", "&#39;")
 
 
 @_block.register

@@ -6,7 +6,7 @@ from kvtop.events import FlawKind, PipelineStats
 from kvtop.report.blocks import Block, Table, Text
 from kvtop.report.history import Stream, middle
 from kvtop.report.source import Material, Recorded
-from kvtop.report.words import listing, number, percent, plural, span, whole
+from kvtop.report.words import listing, moment, number, percent, plural, span, whole
 
 _MOST_FLAWS = 8
 
@@ -39,8 +39,12 @@ def trust(material: Material, stream: Stream | None = None) -> str:
         f"start, {percent(nameless / total)} end in a function without a name"
     )
     if stream is not None:
-        made = stream.samples + stream.lost
-        text += f", and perf lost {stream.lost:,} of {made:,}"
+        share = stream.lost / (stream.samples + stream.lost or 1)
+        text += (
+            f"; perf lost {stream.lost:,} more ({percent(share, 2)})"
+            if stream.lost
+            else "; perf lost none"
+        )
     return f"{text}."
 
 
@@ -49,13 +53,16 @@ def _sampling(material: Material, recorded: Recorded, last: PipelineStats | None
         return ["perf took no samples: see what is missing below."]
     meta, history = recorded.meta, recorded.history
     stream = history.stream
-    held = len(recorded.store.ring)
-    processes = len({origin.pid for origin in recorded.store.ring.origins})
+    ring = recorded.store.ring
+    held = sum(material.counts.values())
+    processes = len({origin.pid for origin in ring.origins})
     found = [
         f"perf record sampled {last.event} at {last.rate_text} with call graphs by "
         f"{last.call_graph}: {held:,} samples of {plural(processes, 'process', 'processes')} over "
         f"{span(material.seconds)}; none was taken where no process ran on a CPU."
     ]
+    if ring.event is not None:
+        found.append(f"Several events were sampled: what follows is of {ring.event} alone.")
     python = meta.run.python_frames
     if python == "on":
         found.append("Python functions are frames of their own: the interpreter names its code.")
@@ -124,9 +131,11 @@ def _missing(recorded: Recorded) -> list[tuple[str, str]]:
     found = []
     if unsupported := history.unsupported():
         found.append((listing(unsupported), "this machine has no such counters"))
-    for name, told in sorted(history.troubles.items()):
-        reasons = dict.fromkeys(one.reason for one in told if one.reason)
-        found += [(name.replace("_", " "), reason) for reason in reasons]
+    for trouble in history.troubles(recorded.end):
+        since = moment(trouble.start - recorded.start)
+        until = moment(trouble.end - recorded.start)
+        when = "" if trouble.whole else f" ({since} to {until})"
+        found.append((trouble.collector.replace("_", " "), f"{trouble.reason.rstrip('.')}{when}"))
     if not history.stress:
         found.append(("throughput and latency", "no clients of kvtop ran"))
     if not len(recorded.store.waits.ring):

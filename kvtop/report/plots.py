@@ -55,7 +55,8 @@ def chart_svg(chart: Chart, width: int) -> str:
         )
     parts.append(f'<line class="axis" x1="{_LEFT}" x2="{right}" y1="{bottom}" y2="{bottom}"/>')
     parts += _marks(chart, x_of, right, bottom)
-    for at, line in enumerate(chart.lines):
+    # The first line is drawn last, on top of those that it shares points with.
+    for at, line in reversed(list(enumerate(chart.lines))):
         parts += _curve(line, at, chart, x_of, scale, right - _LEFT)
     parts.append("</svg>")
     return "".join(parts)

@@ -100,6 +100,8 @@ def _recorded(path: str, rules: Sequence[Rule]) -> Material:
     for event in recording.events():
         store.apply(event)
         history.add(event)
+    # Who died is one of those that the layers and findings are of.
+    store.targets = {t.label: t for t in history.targets.values()} | store.targets
     start, end = recording.span
     notes = [recording.cut.rstrip(".")] if recording.cut else []
     if recording.skipped:
