@@ -157,7 +157,7 @@ async def test_the_hot_line_of_a_real_program(
             mine = await record.annotate(spin, Span(0, now, frozenset((one.pid,))))
             late = await record.annotate(spin, Span(now - 0.4, now))
             with pytest.raises(AnnotateError, match="no sample taken in the code of a function"):
-                await record.annotate(Frame("main", "hot_line", Kind.NATIVE), Span(0, now))
+                await record.annotate(Frame("idle", "hot_line", Kind.NATIVE), Span(0, now))
             with pytest.raises(AnnotateError, match="no name"):
                 await record.annotate(Frame("[unknown]", "", Kind.UNKNOWN), Span(0, now))
         finally:
