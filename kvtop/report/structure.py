@@ -24,7 +24,6 @@ LETTERS = {
     MarkerKind.NOTE: "N",
 }
 _COSTLY = (MarkerKind.ELECTION, MarkerKind.KILL, MarkerKind.PAUSE, MarkerKind.RESTART)
-_ROLE_ORDER = (Role.LEADER, Role.FOLLOWER, Role.CANDIDATE, Role.CLIENT)
 
 
 def environment_blocks(material: Material) -> tuple[Block, ...]:
@@ -103,24 +102,22 @@ def _nodes(recorded: Recorded) -> tuple[Block, ...]:
 
 
 def _processes(recorded: Recorded) -> tuple[Block, ...]:
-    found = list(recorded.history.targets.values())
-    roles = {role: at for at, role in enumerate(_ROLE_ORDER)}
-    in_order = sorted(found, key=lambda t: (t.label, t.pid))
-    in_order.sort(key=lambda t: roles.get(t.role, len(roles)) >= roles[Role.CLIENT])
-    rows = [
-        (
-            target.label,
-            str(target.pid),
-            "perf map" if target.python_frames else NONE,
-            target.command or NONE,
-        )
-        for target in in_order[:_MOST_PROCESSES]
-    ]
+    found = sorted(
+        recorded.history.targets.values(), key=lambda t: (t.role is Role.CLIENT, t.label, t.pid)
+    )
+    shown = found[:_MOST_PROCESSES]
+    rows: list[tuple[str, ...]]
+    rows = [(t.label, str(t.pid), "perf map" if t.python_frames else NONE) for t in shown]
+    head: tuple[str, ...] = ("Process", "PID", "Python frames")
+    align = "lrl"
+    # kvtop's own cluster needs no command lines to be known.
+    if any(target.command for target in shown):
+        commands = [target.command or NONE for target in shown]
+        rows = [(*row, command) for row, command in zip(rows, commands, strict=True)]
+        head, align = (*head, "Command"), "lrlc"
     if not rows:
         return ()
-    blocks: list[Block] = [
-        Table(("Process", "PID", "Python frames", "Command"), "lrlc", tuple(rows), "Processes")
-    ]
+    blocks: list[Block] = [Table(head, align, tuple(rows), "Processes")]
     if len(found) > len(rows):
         blocks.append(Text(f"{len(found) - len(rows)} more are left out.", quiet=True))
     return tuple(blocks)

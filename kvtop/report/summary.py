@@ -38,7 +38,8 @@ def _load(recorded: Recorded) -> str:
     if load is None:
         length = span(recorded.seconds)
         processes = plural(len(history.targets), "process", "processes")
-        return f"{processes[0].upper()}{processes[1:]} were recorded for {length}."
+        verb = "was" if len(history.targets) == 1 else "were"
+        return f"{processes[0].upper()}{processes[1:]} {verb} recorded for {length}."
     clients = max(one.clients for one in history.stress)
     text = (
         f"{plural(clients, 'client').capitalize()} completed {load.operations:,} operations in "
@@ -61,7 +62,10 @@ def _cpu(recorded: Recorded) -> str:
     if cores is None:
         return ""
     who = "nodes" if history.nodes else "processes"
-    text = f"The {who} used {number(cores)} CPU seconds a second together"
+    together = " together"
+    if len(history.serving) == 1:
+        who, together = "node" if history.nodes else "process", ""
+    text = f"The {who} used {number(cores)} CPU seconds a second{together}"
     cost = per_operation(recorded)
     if cost is not None:
         text += f", {latency(cost)} per operation"
@@ -149,7 +153,11 @@ def _where(material: Material, heat: Heat) -> str:
     if material.unit == "samples":
         error = f" ± {100 * margin(share, split.total):.1f}"
     head = f"{text}; the hottest" if text else "The hottest"
-    return f"{head} function, {frame.symbol}, has {percent(share)}{error} to itself."
+    python = ""
+    if heat.facts.python and heat.facts.samples:
+        most = heat.facts.python[0]
+        python = f"; of Python's functions {most.symbol} costs most, {percent(most.share)}"
+    return f"{head} function, {frame.symbol}, has {percent(share)}{error} to itself{python}."
 
 
 # ---- tiles --------------------------------------------------------------------------------------
@@ -171,7 +179,7 @@ def tiles(material: Material) -> tuple[Tile, ...]:
         stream = recorded.history.stream
         made = stream.samples + stream.lost
         if made:
-            note = f"{percent(stream.lost / made, 2)} lost"
+            note = f"{percent(stream.lost / made, 2)} lost" if stream.lost else "none lost"
     found.append(Tile(material.unit.capitalize(), f"{total:,}", note))
     return tuple(found)
 

@@ -7,12 +7,28 @@ from pathlib import Path
 import pytest
 
 from kvtop.cli import main
+from kvtop.events import (
+    CollectorStatus,
+    Event,
+    Health,
+    PipelineStats,
+    ProcessUsage,
+    Role,
+    SampleBatch,
+    StackSample,
+    Target,
+    TargetsChanged,
+)
 from kvtop.export.folded import write_folded
 from kvtop.profile.stacks import StackTable
 from kvtop.report.blocks import Table
 from kvtop.report.compose import compose
+from kvtop.report.history import History
+from kvtop.report.html import write_html
+from kvtop.report.markdown import write_markdown
 from kvtop.report.source import is_recording, open_material
 from tests.profile.test_stacks import stack
+from tests.recording.builders import STARTED, write
 from tests.report import made
 
 
@@ -107,3 +123,57 @@ def test_samples_with_times_are_compared_by_halves(tmp_path: Path) -> None:
     assert isinstance(changes, Table)
     rows = {row[0]: row[1:3] for row in changes.rows}
     assert rows == {"early": ("100.0\u00a0%", "0.0\u00a0%"), "late": ("0.0\u00a0%", "100.0\u00a0%")}
+
+
+def test_an_empty_recording_and_one_of_a_process(tmp_path: Path) -> None:
+    table = StackTable()
+    empty = write(tmp_path / "empty.kvtop", [], table)
+    report = compose(open_material(str(empty), ()))
+    assert {part.id for part in report.sections} == {"ran", "target", "method", "findings", "again"}
+    assert "holds no samples" in report.left_out[0]
+    assert write_html(report) and write_markdown(report)
+
+    hot = stack(table, "_start", "main", "hot")
+    samples = tuple(
+        StackSample(STARTED + n / 100, 7, 7, "prog", "cpu-clock", 10**7, hot) for n in range(300)
+    )
+    events: list[Event] = [
+        TargetsChanged(STARTED, (Target("prog(7)", 7, Role.OTHER, "prog --now"),)),
+        SampleBatch(samples),
+        PipelineStats(STARTED + 3, 300, 0, 0, 0, 0.1, "cpu-clock", 100, "fp"),
+        ProcessUsage(STARTED, "prog(7)", 7, None, 1 << 20, 1, "S"),
+        ProcessUsage(STARTED + 2, "prog(7)", 7, 50.0, 1 << 20, 1, "S"),
+    ]
+    one = write(tmp_path / "one.kvtop", events, table)
+    report = compose(open_material(str(one), ()))
+    said = " ".join(report.summary)
+    assert (
+        "1 process was recorded for 3" in said and "process used 0.5 CPU seconds a second." in said
+    )
+    assert "hot, has 100.0\u00a0%" in said and "perf lost none" in said
+    assert [tile.name for tile in report.tiles] == ["CPU", "Samples"]
+    flames = next(part for part in report.sections if part.id == "flames").blocks
+    assert [getattr(block, "title", "") for block in flames][:2] == [
+        "On the CPU",
+        "Second half against first half",
+    ]
+
+
+def test_samples_that_began_anew_are_counted_on(tmp_path: Path) -> None:
+    def stats(at: float, samples: int, lost: int) -> PipelineStats:
+        return PipelineStats(STARTED + at, samples, lost, 0, 0, 0.1, "cpu-clock", 99, "fp")
+
+    history = History()
+    for event in (stats(1, 50, 1), stats(2, 100, 2), stats(3, 10, 0), stats(4, 30, 3)):
+        history.add(event)
+    assert (history.stream.samples, history.stream.lost, history.stream.streams) == (130, 5, 2)
+
+
+def test_troubles_have_their_time() -> None:
+    history = History()
+    for at, health in ((0, Health.STARTING), (1, Health.DEGRADED), (4, Health.OK)):
+        reason = "no node answers" if health is Health.DEGRADED else ""
+        history.add(CollectorStatus(at, "cluster", health, reason))
+    history.add(CollectorStatus(2, "perf_stat", Health.UNAVAILABLE, "not allowed"))
+    found = [(one.collector, one.start, one.end, one.whole) for one in history.troubles(9.0)]
+    assert found == [("cluster", 1, 4, False), ("perf_stat", 2, 9.0, True)]
