@@ -573,27 +573,44 @@ def load(flags: Namespace, environ: Mapping[str, str] = os.environ) -> Config:
 
     Targets that the command line names replace those of the other sources.
     """
-    path = config_path(environ)
-    from_file = _read_file(path)
-    values: dict[str, Any] = {}
     command = tuple(getattr(flags, "command", None) or ())
     named = bool(command) or any(getattr(flags, name, None) is not None for name in _TARGETS)
-    for option in OPTIONS:
-        flag = getattr(flags, option.name, None)
-        variable = f"KVTOP_{option.name.upper()}"
-        if flag is not None:
-            values[option.name] = _parse(option, flag, option.flags[-1])
-        elif named and option.name in _TARGETS:
-            continue
-        elif variable in environ:
-            values[option.name] = _parse(option, environ[variable], variable)
-        elif option.name in from_file:
-            values[option.name] = _parse(option, from_file[option.name], f"{path}: {option.name}")
+    only_flags = _TARGETS if named else ()
+    values = read_options(flags, [option.name for option in OPTIONS], environ, only_flags)
     if values.get("debug") == _DEFAULT_LOG:
         values["debug"] = log_path(environ)
     config = Config(**values, command=command)
     _check_targets(config)
     return config
+
+
+def read_options(
+    flags: Namespace,
+    names: Collection[str],
+    environ: Mapping[str, str] = os.environ,
+    only_flags: Collection[str] = (),
+) -> dict[str, Any]:
+    """The values of some options, as far as they are given; UsageError as `load`.
+
+    Those in ``only_flags`` are looked for on the command line alone.
+    """
+    path = config_path(environ)
+    from_file = _read_file(path)
+    values: dict[str, Any] = {}
+    for option in OPTIONS:
+        if option.name not in names:
+            continue
+        flag = getattr(flags, option.name, None)
+        variable = f"KVTOP_{option.name.upper()}"
+        if flag is not None:
+            values[option.name] = _parse(option, flag, option.flags[-1])
+        elif option.name in only_flags:
+            continue
+        elif variable in environ:
+            values[option.name] = _parse(option, environ[variable], variable)
+        elif option.name in from_file:
+            values[option.name] = _parse(option, from_file[option.name], f"{path}: {option.name}")
+    return values
 
 
 def _check_targets(config: Config) -> None:

@@ -15,6 +15,7 @@ from itertools import groupby
 
 from kvtop.collectors.checks import Check, State
 from kvtop.collectors.host_checks import all_checks
+from kvtop.config import Config, add_options, read_options
 from kvtop.profile.text import safe_text
 
 _DESCRIPTION = """\
@@ -24,6 +25,7 @@ the command that mends it. Nothing is changed. Exit code 1 if kvtop cannot profi
 
   kvtop doctor
   kvtop doctor --json | jq '.checks[] | select(.state != "ok")'
+  kvtop doctor --ssh root@db1
 """
 _MARKS = {State.OK: "ok", State.DEGRADED: "degraded", State.MISSING: "MISSING"}
 _COLOURS = {State.OK: "32", State.DEGRADED: "33", State.MISSING: "31;1"}
@@ -32,6 +34,7 @@ _AREAS = (
     "terminal",
 )
 _COMMANDS = ("sudo ", "export ", "ulimit ", "docker ")
+_REMOTE = ("ssh", "ssh_command", "ssh_sudo")
 _NAME = 18
 _MARK = 9
 
@@ -41,18 +44,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = _DESCRIPTION
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
+    add_options(parser, _REMOTE)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Look and print; 0 where kvtop is of use, 1 where something that it needs is missing."""
-    checks = sorted(asyncio.run(all_checks()), key=lambda check: _AREAS.index(check.area))
+    config = Config(**read_options(arguments, _REMOTE))
+    found = asyncio.run(_look(config))
+    if not found:
+        return 1
+    checks = sorted(found, key=lambda check: _AREAS.index(check.area))
     if arguments.json:
         print(json.dumps(as_data(checks), indent=2))
     else:
         colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
         width = min(shutil.get_terminal_size((80, 24)).columns, 100)
-        print("\n".join(report(checks, width, colour)))
+        where = "here" if config.ssh is None else f"on {config.ssh}"
+        print("\n".join(report(checks, width, colour, where)))
     return 0 if usable(checks) else 1
+
+
+async def _look(config: Config) -> list[Check]:
+    """The checks; none, and a sentence on stderr, where the machine cannot be reached."""
+    if config.ssh is None:
+        return await all_checks()
+    from kvtop.remote.doctor import checks_there
+    from kvtop.session import StartError
+
+    try:
+        return await checks_there(config)
+    except StartError as error:
+        print(f"kvtop: {error}", file=sys.stderr)
+        return []
 
 
 def usable(checks: Sequence[Check]) -> bool:
@@ -65,14 +88,16 @@ def as_data(checks: Sequence[Check]) -> dict[str, object]:
     return {"usable": usable(checks), "checks": [dataclasses.asdict(check) for check in checks]}
 
 
-def report(checks: Sequence[Check], width: int = 80, colour: bool = False) -> Iterator[str]:
+def report(
+    checks: Sequence[Check], width: int = 80, colour: bool = False, where: str = "here"
+) -> Iterator[str]:
     """The checks as lines of text, in groups, and a sentence that sums them up."""
     for area, group in groupby(checks, lambda check: check.area):
         yield f"{area}:"
         for check in group:
             yield from _lines(check, width, colour)
     yield ""
-    yield from _wrapped(verdict(checks), width)
+    yield from _wrapped(verdict(checks, where), width)
 
 
 def _lines(check: Check, width: int, colour: bool) -> Iterator[str]:
@@ -99,12 +124,12 @@ def _wrapped(text: str, room: int) -> list[str]:
     return textwrap.wrap(safe_text(text), room, break_on_hyphens=False)
 
 
-def verdict(checks: Sequence[Check]) -> str:
+def verdict(checks: Sequence[Check], where: str = "here") -> str:
     """One sentence for all."""
     missing = [check for check in checks if check.needed and check.state is State.MISSING]
     degraded = sum(check.state is not State.OK for check in checks)
     if missing:
-        return f"kvtop cannot profile here: {missing[0].name}: {missing[0].found.rstrip('.')}."
+        return f"kvtop cannot profile {where}: {missing[0].name}: {missing[0].found.rstrip('.')}."
     if degraded:
-        return f"kvtop works here; {degraded} of {len(checks)} checks cost something, see above."
-    return "kvtop works here, with everything it can do."
+        return f"kvtop works {where}; {degraded} of {len(checks)} checks cost something, see above."
+    return f"kvtop works {where}, with everything it can do."

@@ -16,6 +16,7 @@ from typing import Any
 
 from kvtop.collectors.annotate import AnnotateError, Span
 from kvtop.collectors.fdio import readable
+from kvtop.collectors.host_checks import all_checks
 from kvtop.collectors.pyspy import installed
 from kvtop.config import Config, UsageError
 from kvtop.events import (
@@ -49,6 +50,8 @@ FULL = 4 << 20
 _LAST_RESORT = 5.0
 """Seconds after which what does not end by itself is ended."""
 NO_SPY = "no Python functions: start it with python -X perf_jit, or install py-spy there"
+_ELSEWHERE = ("terminal", "python")
+"""What of ``kvtop doctor`` concerns the machine with the screen: terminal, kvtop's own cluster."""
 OPTIONS = (
     *("attach", "attach_name", "cgroup", "container", "unit", "children", "all"),
     *("frequency", "event", "period", "delay", "call_graph", "python_frames", "refresh"),
@@ -171,6 +174,8 @@ class Agent:
         self._outbox.put(answer)
 
     async def _call(self, method: str, *arguments: Any) -> Any:
+        if method == "doctor":
+            return [pack(check) for check in await all_checks() if check.area not in _ELSEWHERE]
         if method == "start":
             self._session = AgentSession(_unpack_options(*arguments), self._outbox)
             await self._session.start()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import shutil
 import signal
@@ -10,11 +12,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
+from kvtop.collectors.host_checks import all_checks
 from kvtop.collectors.procfs import arguments, descendants
 from kvtop.config import Config
 from kvtop.profile.hotspots import hotspots
@@ -128,3 +131,17 @@ def test_a_process_that_is_not_there_is_bad_usage(host: Host) -> None:
     )
     assert done.returncode == 2
     assert done.stderr.startswith(f"kvtop: On {host.user}@127.0.0.1: no process".encode())
+
+
+def test_the_doctor_looks_at_the_host_and_not_at_our_terminal(host: Host) -> None:
+    argv = [sys.executable, "-m", "kvtop", "doctor", *host.options]
+    done = subprocess.run([*argv, "--json"], capture_output=True, check=False)
+    checks = json.loads(done.stdout)["checks"]
+    here = [asdict(check) for check in asyncio.run(all_checks())]
+    names = {check["name"] for check in here if check["area"] not in ("terminal", "python")}
+    assert {check["name"] for check in checks} == names
+    (perf,) = (check for check in checks if check["area"] == "perf" and check["name"] == "perf")
+    assert perf in here
+    nowhere = subprocess.run([*argv, "--ssh", "127.0.0.1:1"], capture_output=True, check=False)
+    assert nowhere.returncode == 1 and not nowhere.stdout
+    assert b"127.0.0.1 cannot be reached by ssh: connection refused" in nowhere.stderr
