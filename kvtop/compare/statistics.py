@@ -70,25 +70,31 @@ def estimate(units: Sequence[Unit], independent: bool) -> Estimate:
         return Estimate(value, None, 0.0, count)
     residuals = [unit.amount - value * unit.exposure for unit in units]
     variance = sum(r * r for r in residuals) / (count - 1) / count / (exposure / count) ** 2
-    widening = 1.0 if independent else correlation_factor(residuals)
+    widening = 1.0 if independent else correlation_factor([residuals])
     return Estimate(value, sqrt(variance * widening), max(count / widening - 1, 1.0), count)
 
 
-def correlation_factor(residuals: Sequence[float]) -> float:
+def correlation_factor(series: Sequence[Sequence[float]], white: float = 0.0) -> float:
     """By how much the variance of a mean grows because neighbours are alike, 1 or more.
 
-    (1 + r) / (1 - r) of an AR(1) process with r the first autocorrelation, corrected for what
-    so few values underestimate it by (Marriott and Pope, Biometrika 41, 1954); never below 1.
+    (1 + r) / (1 - r) of an AR(1) process with r the first autocorrelation of all ``series``,
+    corrected for the bias of short ones (Kendall, Biometrika 41, 1954). ``white`` is the part of
+    the variance that is known to be independent, as that of counting is: the rest alone is alike.
     """
-    count = len(residuals)
-    mean = sum(residuals) / count
-    around = [r - mean for r in residuals]
-    power = sum(a * a for a in around)
-    if power <= 0:
+    products = power = 0.0
+    count = 0
+    for values in series:
+        mean = sum(values) / len(values) if values else 0.0
+        around = [value - mean for value in values]
+        products += sum(a * b for a, b in pairwise(around))
+        power += sum(a * a for a in around)
+        count += len(values)
+    if power <= 0 or white >= 1:
         return 1.0
-    first = sum(a * b for a, b in pairwise(around)) / power
-    first = (count * first + 1) / (count - 3) if count > 3 else first
-    first = min(max(first, 0.0), _MOST_CORRELATED)
+    first = products / power
+    # Each series has the bias of its own length.
+    first += (1 + 3 * first) * len(series) / count
+    first = min(max(first / (1 - white), 0.0), _MOST_CORRELATED)
     return (1 + first) / (1 - first)
 
 
@@ -182,22 +188,27 @@ def counts_p(z: float, before: int, after: int) -> float:
 
 
 def dispersion(sides: Sequence[Sequence[Unit]], independent: bool, binomial: bool) -> float:
-    """Pearson's chi-square of the units by its degrees of freedom, at least 1."""
-    chi, df, widest = 0.0, 0, 1.0
+    """Pearson's chi-square of the units by its degrees of freedom, at least 1.
+
+    What is more than 1 is the rate's own change in time, which neighbours share.
+    """
+    chi, df = 0.0, 0
+    series = []
     for units in sides:
         exposure = sum(u.exposure for u in units)
         rate = sum(u.amount for u in units) / exposure if exposure else 0.0
         left = 1 - rate if binomial else 1.0
         if len(units) < 2 or rate * left <= 0:
             continue
-        residuals = [u.amount - rate * u.exposure for u in units]
-        chi += sum(
-            r * r / (rate * left * u.exposure) for r, u in zip(residuals, units, strict=True)
-        )
+        scaled = [(u.amount - rate * u.exposure) / sqrt(rate * left * u.exposure) for u in units]
+        chi += sum(s * s for s in scaled)
         df += len(units) - 1
-        if not independent and len(units) >= FEWEST:
-            widest = max(widest, correlation_factor(residuals))
-    return max(chi / df, 1.0) * widest if df else 1.0
+        series.append(scaled)
+    if not df or chi <= df:
+        return 1.0
+    excess = chi / df - 1
+    widening = 1.0 if independent else correlation_factor(series, white=df / chi)
+    return 1 + excess * widening
 
 
 def false_discovery(probabilities: Sequence[float]) -> list[float]:

@@ -125,9 +125,9 @@ def test_series_that_are_alike_from_second_to_second_raise_few_false_alarms(
 
 def test_neighbours_that_are_alike_widen_the_variance() -> None:
     rng = random.Random(1)
-    assert correlation_factor(autoregressive(rng, 400, 0.8)) > 5
-    assert correlation_factor([rng.gauss(0, 1) for _ in range(400)]) < 1.3
-    assert correlation_factor([(-1.0) ** n for n in range(40)]) == 1
+    assert correlation_factor([autoregressive(rng, 400, 0.8)]) > 5
+    assert correlation_factor([[rng.gauss(0, 1) for _ in range(400)]]) < 1.3
+    assert correlation_factor([[(-1.0) ** n for n in range(40)]]) == 1
 
 
 def test_counts_that_spread_more_than_poisson_are_judged_by_their_spread() -> None:
