@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from kvtop.profile.ring import EVERYTHING, GroupKey, SampleRing
 from kvtop.recorder import Recorder, make_room
 from kvtop.recording import Recording, RecordingError
 from kvtop.recording.history import History
+from kvtop.session import Session
 from kvtop.store import Store
 from tests.fake_session import config
 from tests.widgets.made_up import START, make_store, play, targets
@@ -178,3 +180,38 @@ def test_another_file_is_never_touched(kind: str, tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match="exists and is no recording"):
         make_room(path)
     assert path.exists()
+
+
+@pytest.mark.e2e
+async def test_a_live_run_and_its_recordings_are_the_same(tmp_path: Path) -> None:
+    """Of a real program under perf: from the start, and afterwards from what is still held."""
+    busy = "def work(n):\n    return n * n\nwhile True:\n    sum(map(work, range(1000)))\n"
+    program = await asyncio.create_subprocess_exec(sys.executable, "-X", "perf", "-c", busy)
+    whole, later = tmp_path / "whole.kvtop", tmp_path / "later.kvtop"
+    session = Session(config("--attach", str(program.pid), "--record", str(whole)))
+    try:
+        await session.start()
+        store = session.store
+        assert session.recorder is not None
+        for _ in range(600):
+            if store.health("perf_record").health is Health.UNAVAILABLE:
+                pytest.skip("perf does not work here")
+            if len(store.ring) > 100 and store.counters.labels:
+                break
+            await asyncio.sleep(0.1)
+        assert "REC" in session.banner
+        # Nothing comes any more, so that all are of the same moment.
+        for task in session._tasks:
+            task.cancel()
+        await asyncio.gather(*session._tasks, return_exceptions=True)
+        await session.recorder.stop()
+        assert session.banner == ""
+        assert_same(Recording.open(whole).store(), store)
+        session.recorder.start(later, past=True)
+        await session.recorder.stop()
+        assert_same(Recording.open(later).store(), store)
+        assert len(store.ring) > 100
+    finally:
+        await session.stop()
+        program.kill()
+        await program.wait()

@@ -106,6 +106,8 @@ class SampleDecoder:
         self._generation = table.generation
         self._stacks: dict[int, int] = {}
         self._frames: list[Frame] = []
+        self._frame_ids: dict[int, int] = {}
+        """Frame of the file -> that of the table; forgotten where the table forgets."""
         self._nodes: list[tuple[int, int, int]] = [(0, 0, 0)]
         """Parent node, frame and depth of each node."""
         self._origins: list[_Origin] = []
@@ -133,6 +135,7 @@ class SampleDecoder:
         if self._generation != self._table.generation:
             self._generation = self._table.generation
             self._stacks.clear()
+            self._frame_ids.clear()
         samples = []
         stacks, origins = self._stacks, self._origins
         for ns, who, period, node in zip(accumulate(deltas), whose, periods, leaves, strict=True):
@@ -165,7 +168,11 @@ class SampleDecoder:
         at, path = node, []
         while at:
             at, frame, _ = self._nodes[at]
-            path.append(self._table.intern(self._frames[frame - 1]))
+            known = self._frame_ids.get(frame)
+            if known is None:
+                known = self._table.intern(self._frames[frame - 1])
+                self._frame_ids[frame] = known
+            path.append(known)
         stack = self._stacks[node] = self._table.stack_id(path[::-1])
         return stack
 
