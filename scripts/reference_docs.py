@@ -1,6 +1,6 @@
 """Writes the generated parts of docs/reference.md from kvtop's own tables.
 
-``python scripts/reference_docs.py`` rewrites the page; ``tests/docs`` fails where it is out of date.
+``python scripts/reference_docs.py`` rewrites the page; ``tests/docs`` fails where it is old.
 A part stands between ``<!-- NAME -->`` and ``<!-- /NAME -->``.
 """
 
@@ -69,11 +69,8 @@ def _argument(argument: interface.Argument) -> str:
 
 
 def _cell(text: str) -> str:
-    return (
-        text.replace("%%", "%").replace("|", "\\|").replace("<", "&lt;")
-        if "`" not in text
-        else text.replace("|", "\\|")
-    )
+    text = text.replace("%%", "%").replace("|", "\\|")
+    return text if "`" in text else text.replace("<", "&lt;")
 
 
 if __name__ == "__main__":
