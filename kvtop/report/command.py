@@ -19,7 +19,7 @@ from kvtop.report.source import open_material
 
 _DESCRIPTION = """\
 Write a report: one HTML page that needs nothing else, or Markdown for a pull request.
-FILE is a recording (kvtop --record FILE), or any profile that kvtop flame reads, of which
+FILE is a recording (kvtop run --record FILE), or any profile that kvtop flame reads, of which
 there is less to tell.
 
   kvtop report out.kvtop                            writes out.html

@@ -9,7 +9,7 @@ from math import sqrt
 
 from kvtop.events import Role
 from kvtop.profile.advice import ENOUGH, Facts, Finding, findings
-from kvtop.profile.frames import Frame
+from kvtop.profile.frames import Frame, Kind
 from kvtop.profile.hotspots import hotspots
 from kvtop.profile.layers import Layers, Split
 from kvtop.profile.ring import Filter
@@ -24,6 +24,8 @@ from kvtop.widgets.layer_data import ALL, Gathered, Group, GroupLayers, gather
 TOP = 15
 """Functions of a table."""
 _MOST_GROUPS = 8
+_WORTH_A_TABLE = 0.05
+"""Part of all samples from which on a command has functions of its own."""
 _Z_95 = 1.96
 _AFTER = 1e-3
 _ROLES = (
@@ -132,23 +134,19 @@ def folds_by_role(material: Material) -> dict[str, dict[int, int]]:
         if "leader" in found or "followers" in found:
             return found
     found = {ALL: material.counts}
-    if 1 < len(material.groups) <= _MOST_GROUPS:
-        found |= {name: dict(counts) for name, counts in material.groups.items()}
-    return found
+    least = _WORTH_A_TABLE * sum(material.counts.values())
+    great = {name: fold for name, fold in material.groups.items() if sum(fold.values()) >= least}
+    return found | great if 1 < len(great) <= _MOST_GROUPS else found
 
 
 def hot_blocks(material: Material) -> tuple[Block, ...]:
     """Tables of functions by the time they ran themselves."""
-    found: list[Block] = [
-        Text(
-            "Self is where the function ran itself, total where it was anywhere on the stack; the "
-            "interpreter's calling machinery counts for its caller. ± is the error of sampling "
-            "(95 %) of self."
-            if material.unit == "samples"
-            else "Self is where the function ran itself, total where it was anywhere on the stack.",
-            quiet=True,
-        )
-    ]
+    text = "Self is where the function ran itself, total where it was anywhere on the stack"
+    if has_python(material):
+        text += "; the interpreter's calling machinery counts for its caller"
+    if material.unit == "samples":
+        text += ". ± is the error of sampling (95 %) of self"
+    found: list[Block] = [Text(f"{text}.", quiet=True)]
     for name, counts in folds_by_role(material).items():
         found.append(function_table(material, name, counts))
     spied = material.recorded.store.spied if material.recorded is not None else None
@@ -164,13 +162,13 @@ def function_table(
     """The hottest functions of a fold."""
     unit = unit or material.unit
     total = sum(counts.values())
-    counted = unit == "samples"
+    sampled = unit == "samples"
     rows, shares = [], []
-    for spot in hotspots(material.table, counts, fold_glue=True)[:TOP]:
+    for spot in hotspots(material.table, counts, has_python(material))[:TOP]:
         if not spot.self_weight:
             break
         share = spot.self_weight / total
-        error = (f"±{100 * margin(share, total):.1f}",) if counted else ()
+        error = (f"±{100 * margin(share, total):.1f}",) if sampled else ()
         rows.append(
             (
                 percent(share),
@@ -182,8 +180,8 @@ def function_table(
             )
         )
         shares.append(share)
-    head = ("Self", *(("±",) if counted else ()), "Total", unit.capitalize(), "Function", "Where")
-    align = "rrrrcc" if counted else "rrrcc"
+    head = ("Self", *(("±",) if sampled else ()), "Total", unit.capitalize(), "Function", "Where")
+    align = "rrrrcc" if sampled else "rrrcc"
     caption = f"{name}: {total:,} {unit}"
     return Table(head, align, tuple(rows), caption, tuple(shares))
 
@@ -201,12 +199,20 @@ def place(frame: Frame) -> str:
 
 
 def hottest(material: Material, name: str) -> tuple[Frame, float] | None:
-    """The function of a role, or of everybody, that ran most, and its share."""
-    counts = folds_by_role(material).get(name)
-    if not counts:
-        return None
-    spot = hotspots(material.table, counts, fold_glue=True)[0]
-    return spot.frame, spot.self_weight / sum(counts.values())
+    """The function with a name that ran most, of a role or of everybody, and its share."""
+    counts = folds_by_role(material).get(name, {})
+    for spot in hotspots(material.table, counts, has_python(material)):
+        if spot.frame.kind is not Kind.UNKNOWN and spot.self_weight:
+            return spot.frame, spot.self_weight / sum(counts.values())
+    return None
+
+
+def has_python(material: Material) -> bool:
+    """Whether there are Python functions, to which the interpreter's work can be given."""
+    table, frames = material.table, set[int]()
+    for stack in material.counts:
+        frames.update(table.frames(stack))
+    return any(table.frame(frame).kind is Kind.PYTHON for frame in frames)
 
 
 # ---- layers -------------------------------------------------------------------------------------

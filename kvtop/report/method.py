@@ -66,6 +66,8 @@ def _sampling(material: Material, recorded: Recorded, last: PipelineStats | None
     python = meta.run.python_frames
     if python == "on":
         found.append("Python functions are frames of their own: the interpreter names its code.")
+    elif python == "py-spy":
+        found.append("Python stacks are py-spy's, sampled apart from perf's.")
     elif python and python != "off":
         found.append(f"Python frames: {python.rstrip('.')}.")
     found += [sentence for sentence in (trust(material, stream),) if sentence]

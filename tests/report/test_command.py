@@ -177,3 +177,17 @@ def test_troubles_have_their_time() -> None:
     history.add(CollectorStatus(2, "perf_stat", Health.UNAVAILABLE, "not allowed"))
     found = [(one.collector, one.start, one.end, one.whole) for one in history.troubles(9.0)]
     assert found == [("cluster", 1, 4, False), ("perf_stat", 2, 9.0, True)]
+
+
+def test_the_interpreter_without_python_functions_is_a_program_like_others(tmp_path: Path) -> None:
+    file = tmp_path / "a.folded"
+    nameless = "python3;_start;main;[unknown]"
+    file.write_text(
+        f"{nameless};_PyEval_EvalFrameDefault 300\n{nameless} 50\nother;_start;tiny 4\n"
+    )
+    report = compose(open_material(str(file), ()))
+    hot = next(part for part in report.sections if part.id == "hot").blocks
+    functions = hot[1]
+    assert isinstance(functions, Table)
+    assert [row[4] for row in functions.rows][:2] == ["_PyEval_EvalFrameDefault", "[unknown]"]
+    assert "function, _PyEval_EvalFrameDefault, has 84.7" in " ".join(report.summary)
