@@ -20,37 +20,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.store_etcd import EtcdCluster
+from kvtop.bench.macro import MACROS, Macro, calibrated
 from kvtop.workload.histogram import Histogram
 from kvtop.workload.supervisor_protocol import Start
 from kvtop.workload.temporary_cluster import TemporaryCluster
 
 Run = dict[str, float]
 
-_WARM_UP = 0.5
-"""Seconds of a first run of each system, not counted: it tells how many operations a run takes."""
 
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """What one line of the table measures."""
-
-    operation: str
-    clients: int
-
-    @property
-    def mix(self) -> dict[str, int]:
-        """Fields of ``load.Mix``, the number of operations left out."""
-        reads = int(self.operation == "reads")
-        return {
-            "clients": self.clients,
-            "reads": reads,
-            "writes": 1 - reads,
-            "value_size": 256,
-            "keys": 10_000,
-        }
-
-
-LINES = (Line("writes", 1), Line("writes", 8), Line("writes", 64), Line("reads", 64))
+def mix_of(line: Macro) -> dict[str, int]:
+    """Fields of ``load.Mix``, the number of operations left out."""
+    reads, writes = line.mix
+    return {
+        "clients": line.clients,
+        "reads": reads,
+        "writes": writes,
+        "value_size": 256,
+        "keys": 10_000,
+    }
 
 
 def measure(command: list[str], task: dict[str, Any], processes: int) -> Run:
@@ -96,26 +83,24 @@ class System:
     command: list[str]
     task: dict[str, Any]
 
-    def run(self, line: Line, operations: int, processes: int) -> Run:
+    def run(self, line: Macro, operations: int, processes: int) -> Run:
         """One run of so many operations of all clients together."""
         each = max(1, operations // line.clients)
-        task = self.task | {"mix": line.mix | {"operations": each}}
+        task = self.task | {"mix": mix_of(line) | {"operations": each}}
         return measure(self.command, task, processes)
 
 
 def alternate(
-    systems: tuple[System, System], line: Line, seconds: float, rounds: int, processes: int
+    systems: tuple[System, System], line: Macro, seconds: float, rounds: int, processes: int
 ) -> dict[str, list[Run]]:
     """The runs of each system in ``rounds`` rounds, each begun by the other one."""
     planned = {}
     for system in systems:
-        operations = line.clients * 20
-        while True:  # a run that is too short to tell is repeated with more operations
-            rate = system.run(line, operations, processes)["rate"]
-            if operations >= rate * _WARM_UP / 2:
-                break
-            operations = int(rate * _WARM_UP)
-        planned[system.name] = int(rate * seconds)
+        planned[system.name] = calibrated(
+            lambda count, system=system: system.run(line, count, processes)["rate"],
+            line.clients * 20,
+            seconds,
+        )
     runs: dict[str, list[Run]] = {system.name: [] for system in systems}
     for number in range(rounds):
         for system in systems if number % 2 == 0 else systems[::-1]:
@@ -123,9 +108,9 @@ def alternate(
     return runs
 
 
-def summary(line: Line, runs: dict[str, list[Run]]) -> dict[str, Any]:
+def summary(line: Macro, runs: dict[str, list[Run]]) -> dict[str, Any]:
     """Medians of the runs, and ratios of the runs of one round. Latencies in seconds."""
-    result: dict[str, Any] = {"operation": line.operation, "clients": line.clients}
+    result: dict[str, Any] = {"operation": f"{line.operation}s", "clients": line.clients}
     for system, results in runs.items():
         for figure in ("rate", "p50", "p99"):
             result[f"{system}_{figure}"] = statistics.median(r[figure] for r in results)
@@ -171,12 +156,12 @@ def main() -> int:
             System("etcd", other, {"target": etcd.leader}),
         )
         summaries = []
-        for line in LINES:
+        for line in MACROS.values():
             runs = alternate(
                 systems, line, arguments.seconds, arguments.rounds, arguments.processes
             )
             summaries.append(summary(line, runs))
-            print(f"{line.operation}, {line.clients} clients: done", file=sys.stderr)
+            print(f"{line.operation}s, {line.clients} clients: done", file=sys.stderr)
     print(json.dumps(summaries) if arguments.json else "\n".join(table(summaries)))
     return 0
 

@@ -64,16 +64,14 @@ Figures = Mapping[str, Any]
 """What `stress.run_load` returns."""
 
 
-def calibrated(
-    rate_of: Callable[[int], float], start: int, seconds: float, enough: float = _ENOUGH
-) -> int:
+def calibrated(rate_of: Callable[[int], float], start: int, seconds: float) -> int:
     """How many operations take about ``seconds``: runs that are too short to tell are repeated."""
     operations = start
     while True:
         rate = rate_of(operations)
-        if operations >= rate * enough:
+        if operations >= rate * _ENOUGH:
             return max(start, math.ceil(rate * seconds))
-        operations = math.ceil(rate * enough * 2)
+        operations = math.ceil(rate * _ENOUGH * 2)
 
 
 def run_macro(
@@ -96,7 +94,6 @@ def run_macro(
             warm_up = load(macro, cluster.addresses, max(macro.clients, operations // 4))
             made.append(_as_run(macro, warm_up, load(macro, cluster.addresses, operations)))
         told()
-    # The clients divide the operations evenly, the same way in every run.
     return pyperf.Benchmark(made)
 
 

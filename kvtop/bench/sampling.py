@@ -74,6 +74,14 @@ class _Sampling:
         elif isinstance(event, CollectorStatus) and event.health is Health.UNAVAILABLE:
             self._problem = event.reason
 
+    async def wait_attached(self) -> None:
+        """Wait until perf samples; NoProfile where it cannot."""
+        deadline = time.monotonic() + _PATIENCE
+        while not self.record.attached.is_set():
+            if self._problem or time.monotonic() > deadline:
+                raise NoProfile(self._problem or "perf did not attach.")
+            await asyncio.sleep(0.02)
+
     async def until(self, moment: float, patience: float) -> None:
         """Wait until samples from after a moment (monotonic s) have come; NoProfile."""
         deadline = time.monotonic() + patience
@@ -106,14 +114,12 @@ async def _sampling(pids: Sequence[int]) -> AsyncIterator[_Sampling]:
         raise NoProfile(facts.problem)
     sampling = _Sampling(pids)
     running = asyncio.create_task(sampling.record.run(sampling.emit))
-    attached = asyncio.create_task(sampling.record.attached.wait())
     try:
-        await asyncio.wait((attached, running), timeout=_PATIENCE)
+        await sampling.wait_attached()
         yield sampling
     finally:
-        for task in (running, attached):
-            task.cancel()
-        await asyncio.gather(running, attached, return_exceptions=True)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
         for pid in pids:
             remove_perf_files(pid)
 

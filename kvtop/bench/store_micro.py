@@ -27,6 +27,8 @@ BATCH = 64
 REPLAYED = 100
 """Batches of the log that is read back."""
 _SEGMENT = 4 << 20
+_LOG = 4096
+"""Entries of a log before a snapshot takes their place."""
 
 
 def shuffled_keys() -> list[bytes]:
@@ -212,9 +214,12 @@ class Trio:
             waiting.clear()
 
     def commit(self, batch: list[bytes]) -> None:
-        """Propose a batch, and see it replicated and committed."""
+        """Propose a batch, and see it replicated and committed; logs stay short by snapshots."""
         self.nodes[0].propose(batch)
         self.settle()
+        for node in self.nodes:
+            if node.commit_index - node.log.snapshot_index > _LOG:
+                node.compact(node.snapshot_meta(node.commit_index), 0)
 
 
 def _core() -> Timer:
