@@ -147,8 +147,8 @@ def describe(store: Store, config: Config) -> RecordingMeta:
         host=store.info.host,
         kernel=store.info.kernel,
         perf=store.info.perf_version,
-        cpu=_cpu_model(),
-        cpus=os.cpu_count() or 0,
+        cpu=store.info.cpu or cpu_model(),
+        cpus=store.info.cpus or os.cpu_count() or 0,
         event=config.event or "",
         frequency=0 if config.period else config.frequency,
         period=config.period,
@@ -161,7 +161,7 @@ def describe(store: Store, config: Config) -> RecordingMeta:
     )
 
 
-def _cpu_model() -> str:
+def cpu_model() -> str:
     """The CPU as /proc/cpuinfo names it (proc(5)); its architecture where it names none."""
     with suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():

@@ -19,6 +19,7 @@ from kvtop.attached import Attached
 from kvtop.collectors.annotate import AnnotateError, Span
 from kvtop.collectors.attach import AttachError
 from kvtop.collectors.doctor import PerfFacts, probe
+from kvtop.collectors.events_list import EventInfo, list_events
 from kvtop.collectors.perf_record import PerfRecord
 from kvtop.collectors.perf_stat import PerfStat
 from kvtop.collectors.processes import Processes
@@ -279,6 +280,10 @@ class Session:
     def event(self) -> str | None:
         """The events that are sampled, as they were asked for; None where perf chooses."""
         return self.config.event if self._record is None else self._record.options.event
+
+    async def list_events(self) -> tuple[EventInfo, ...]:
+        """What perf can sample here; EventsError where it does not tell."""
+        return await list_events()
 
     async def sample(self, event: str | None) -> str:
         """Sample something else from now on; what was sampled before stays.

@@ -61,6 +61,8 @@ class RunInfo:
     """The machine of ``--ssh`` that all figures are of; '' for this one."""
     cpus: int | None = None
     """CPUs of the targets' machine, where that is another one."""
+    cpu: str = ""
+    """Their model, in that case."""
 
     @property
     def has_faults(self) -> bool:

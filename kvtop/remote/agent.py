@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import platform
 import threading
 import time
 from dataclasses import asdict, replace
 from typing import Any
 
 from kvtop.collectors.annotate import AnnotateError, Span
+from kvtop.collectors.events_list import EventsError
 from kvtop.collectors.fdio import readable
 from kvtop.collectors.host_checks import all_checks
 from kvtop.collectors.pyspy import installed
@@ -29,7 +29,8 @@ from kvtop.events import (
     TargetsChanged,
 )
 from kvtop.profile.listing import Listing
-from kvtop.recording.codec import DecodeError, pack, schema
+from kvtop.recorder import cpu_model
+from kvtop.recording.codec import DecodeError, pack
 from kvtop.recording.samples import SampleEncoder
 from kvtop.remote.messages import (
     ANEW,
@@ -133,7 +134,7 @@ class Agent:
         """Serve to the end, then end every child."""
         for fd in (self._source, self._outbox.fd):
             os.set_blocking(fd, False)
-        facts = {"host": platform.node(), "cpus": os.cpu_count() or 1, "schema": schema()}
+        facts = {"cpus": os.cpu_count() or 1, "cpu": cpu_model()}
         self._outbox.put_bytes(b"\n")
         self._outbox.put([HELLO, facts])
         writing = asyncio.create_task(self._outbox.run())
@@ -167,7 +168,7 @@ class Agent:
             answer: list[Any] = ["result", number, await self._call(method, *arguments)]
         except UsageError as error:
             answer = ["error", number, "usage", str(error)]
-        except (StartError, AnnotateError) as error:
+        except (StartError, AnnotateError, EventsError) as error:
             answer = ["error", number, "failed", str(error)]
         except OSError as error:
             answer = ["error", number, "failed", f"{error.strerror or error}."]
@@ -193,6 +194,8 @@ class Agent:
                 self._session.follow_tool(None if tool is None else Tool(tool))
             case "count_by", (str() as by,):
                 self._session.count_by(CountedBy(by))
+            case "list_events", ():
+                return [pack(event) for event in await self._session.list_events()]
             case "sample", (event,):
                 return await self._session.sample(event)
             case "annotate", (frame, start, end, pids):

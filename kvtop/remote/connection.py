@@ -56,8 +56,9 @@ class Connection:
         take: Callable[[list[Any]], None],
     ) -> None:
         self.clock = Clock()
-        self.facts: dict[str, Any] = {}
-        """Of the host: its name and number of CPUs."""
+        self.cpus = 1
+        """Of the host, as its model ``cpu``."""
+        self.cpu = ""
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._address = address
         self._program = program
@@ -202,9 +203,9 @@ class Connection:
                 case ["error", int() as call, str() as kind, str() as sentence]:
                     self._settle(call, CallFailed(kind, safe_text(sentence, 400)))
                 case ["hello", dict() as facts]:
-                    host = Decoder({}).value(str, facts.get("host"))
-                    cpus = Decoder({}).value(int, facts.get("cpus"))
-                    self.facts = {"host": host, "cpus": cpus}
+                    decode = Decoder({}).value
+                    self.cpus = decode(int, facts.get("cpus"))
+                    self.cpu = decode(str, facts.get("cpu"))
                     self._hello.set()
                 case _:
                     self._take(message)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kvtop.collectors.annotate import AnnotateError
+from kvtop.collectors.events_list import EventInfo, EventsError
 from kvtop.collectors.perf_record import PerfRecord
 from kvtop.collectors.perf_stat import PerfStat
 from kvtop.config import Config, UsageError
@@ -38,6 +39,7 @@ from kvtop.store import RunInfo
 from kvtop.tool_events import Tool
 
 _log = logging.getLogger("kvtop.remote")
+_EVENTS = Decoder({"EventInfo": ["name", "kind", "text", "problem"]})
 NAME = "ssh"
 """The connection's name among the collectors."""
 
@@ -118,7 +120,8 @@ class RemoteSession(Session):
             started=clock.local(values["started"]),
             wall_offset=time.time() - time.monotonic(),
             readonly=self.config.readonly,
-            cpus=self._connection.facts["cpus"],
+            cpus=self._connection.cpus,
+            cpu=self._connection.cpu,
             remote=str(self._address),
         )
 
@@ -239,6 +242,15 @@ class RemoteSession(Session):
             return wording(problem, self._address, self.config.ssh_sudo)
         self._sampled = event
         return ""
+
+    async def list_events(self) -> tuple[EventInfo, ...]:
+        """What perf can sample there; EventsError where it does not tell."""
+        try:
+            raw = await self._ask("list_events")
+            events: tuple[EventInfo, ...] = _EVENTS.value(tuple[EventInfo, ...], raw)
+        except (CallFailed, ConnectionFailed, DecodeError) as error:
+            raise EventsError(wording(str(error), self._address, self.config.ssh_sudo)) from None
+        return events
 
     async def annotate(self, frame: Frame, start: float, end: float, label: str | None) -> Listing:
         """Samples per line and instruction, from sources and objects of the host."""

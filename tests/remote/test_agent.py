@@ -87,6 +87,8 @@ async def test_it_runs_by_the_standard_library_alone_and_leaves_no_file(
                 here.follow_tool(tool)
                 await until(lambda tool=tool: tool in store.collectors)
             await until(lambda: here.fold(60) and store.counters.labels and store.cluster.usage)
+            assert "cpu-clock" in {event.name for event in await here.list_events()}
+            assert store.info.cpus == os.cpu_count()
             assert store.health("off_cpu").health in (Health.OK, Health.STARTING)
             agents = [p for p in descendants(os.getpid()) if "-ISBc" in arguments(p)]
             assert agents
@@ -158,11 +160,11 @@ async def test_no_perf_on_the_host_is_said_with_its_name(tmp_path: Path) -> None
         ("echo oops >&2; exit 3", "ssh to there ended: oops"),
         ("exit 3", "ssh to there ended: exit status 3"),
         (
-            """printf '\\n["hello",{"host":"h","cpus":2}]\\n'; echo '{"no": 1}'; cat >/dev/null""",
+            """printf '\\n["hello",{"cpu":"c","cpus":2}]\\n'; echo '{"no": 1}'; cat >/dev/null""",
             "sent what kvtop cannot read",
         ),
         (
-            """printf '\\n["hello",{"host":"h","cpus":"x"}]\\n'; cat >/dev/null""",
+            """printf '\\n["hello",{"cpu":"c","cpus":"x"}]\\n'; cat >/dev/null""",
             "sent what kvtop cannot read",
         ),
     ],
