@@ -35,7 +35,10 @@ _ENVIRONMENT = (
         "Any option of kvtop: KVTOP_CLIENTS=16 is --clients 16. The command line wins.",
     ),
     ("NO_COLOR", "Without --theme: no colour."),
-    ("XDG_CONFIG_HOME, XDG_STATE_HOME", "Where the files below are, instead of the paths shown."),
+    (
+        "XDG_CONFIG_HOME, XDG_STATE_HOME, XDG_DATA_HOME",
+        "Where the files below are, instead of the paths shown.",
+    ),
 )
 _FILES = (
     (
@@ -43,6 +46,7 @@ _FILES = (
         "Options, a line each: clients = 16, no_stress = true. Environment and command line win.",
     ),
     ("~/.local/state/kvtop/debug.log", "What --debug without a file writes."),
+    ("~/.local/share/kvtop/bench/baseline.json", "What kvtop bench --save-baseline keeps."),
 )
 
 
