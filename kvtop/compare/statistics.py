@@ -19,6 +19,8 @@ from kvtop.compare.student import quantile, two_sided
 FEWEST = 4
 """Blocks of one run from which on they tell its variance."""
 _MOST_CORRELATED = 0.9
+_FEWEST_FREE = 2.0
+"""Degrees of freedom of blocks that are much alike: by simulation, as few false alarms as 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,8 @@ def estimate(units: Sequence[Unit], independent: bool) -> Estimate:
     residuals = [unit.amount - value * unit.exposure for unit in units]
     variance = sum(r * r for r in residuals) / (count - 1) / count / (exposure / count) ** 2
     widening = 1.0 if independent else correlation_factor([residuals])
-    return Estimate(value, sqrt(variance * widening), max(count / widening - 1, 1.0), count)
+    df = count - 1.0 if independent else max(count / widening - 1, _FEWEST_FREE)
+    return Estimate(value, sqrt(variance * widening), df, count)
 
 
 def correlation_factor(series: Sequence[Sequence[float]], white: float = 0.0) -> float:
