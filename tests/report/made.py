@@ -189,7 +189,7 @@ def events(stacks: Stacks) -> Iterator[Event]:
         yield WaitBatch((blocked,))
 
 
-def record(path: Path) -> Path:
+def record(path: Path, meta: RecordingMeta = META_OF_RUN) -> Path:
     """Write it all."""
     stacks = Stacks(StackTable())
-    return write(path, list(events(stacks)), stacks.table, META_OF_RUN)
+    return write(path, list(events(stacks)), stacks.table, meta)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator
 from math import sqrt
@@ -251,3 +252,12 @@ def test_what_ran_and_how_to_do_it_again(report: Report, path: Path) -> None:
     assert f"kvtop report {path} -o report.html" in getattr(again, "lines", ())
     assert 3 <= len(report.summary) <= 6
     assert all(re.search(r"\d", sentence) for sentence in report.summary)
+
+
+def test_the_size_of_values_is_what_the_recording_says(tmp_path: Path) -> None:
+    meta = dataclasses.replace(made.META_OF_RUN, value_size=4096)
+    path = made.record(tmp_path / "large.kvtop", meta)
+    large = compose(open_material(str(path), load_rules(None, {})), flames=False)
+    shown = [b.finding.name for b in blocks(large, "findings") if isinstance(b, Advice)]
+    assert shown == ["serialisation"]
+    assert all(part.id != "flames" for part in large.sections)
