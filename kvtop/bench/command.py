@@ -224,7 +224,7 @@ def _measure(
         except BenchFailed as error:
             print(f"kvtop: {error}.", file=sys.stderr)
             code = 1
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):
             if not done or arguments.output is None:
                 raise
             # What was measured stays measured; the baseline is not replaced by a part.

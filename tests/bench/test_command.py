@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -148,20 +149,26 @@ def test_a_benchmark_that_fails_leaves_the_others(
     assert names == ["codec.entry", "codec.append"]
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stopped_in_between_keeps_what_was_measured(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from kvtop.bench import running
     from tests.bench.made import benchmark
 
     def one(name: str, effort: running.Effort) -> pyperf.Benchmark:
         if name == "codec.entry":
-            raise KeyboardInterrupt
+            signal.raise_signal(number)
         return benchmark(name, [1.0, 2.0])
 
     monkeypatch.setattr(running, "run_one", one)
     kept = tmp_path / "kept.json"
-    assert bench("codec", "-q", "-o", tmp_path / "part.json", "--save-baseline", kept) == 130
+    words = ["codec", "-q", "-o", tmp_path / "part.json", "--save-baseline", kept]
+    if number == signal.SIGINT:
+        assert bench(*words) == 130
+    else:
+        with pytest.raises(SystemExit, match="143"):
+            bench(*words)
     names = pyperf.BenchmarkSuite.load(str(tmp_path / "part.json")).get_benchmark_names()
     assert names == ["codec.frame"]
     assert not kept.exists()
