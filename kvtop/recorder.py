@@ -42,6 +42,11 @@ class Recorded:
     path: Path
     size: int
 
+    @property
+    def size_text(self) -> str:
+        """Its size as people read it: 480 kB, 1.3 MB."""
+        return f"{self.size / 1e6:.1f} MB" if self.size >= 1e6 else f"{self.size / 1e3:.0f} kB"
+
 
 class Recorder:
     """Listens to one store from its beginning; records at most one file at a time."""

@@ -11,9 +11,12 @@ from dataclasses import replace
 from math import inf
 
 from kvtop.config import UsageError, add_options, load
+from kvtop.profile.text import safe_text
 from kvtop.recording import Recording, RecordingError
 
 SCREEN_OPTIONS = ("theme", "no_mouse", "refresh", "window", "layers", "output")
+_LARGE = 1_000_000
+"""Bytes from which on it takes a moment to read, which is said."""
 _DESCRIPTION = """\
 Show a recording (kvtop --record FILE, key R) on the same screen, without perf, root or the target.
 
@@ -80,6 +83,8 @@ def run(arguments: argparse.Namespace) -> int:
 
         start = inf if arguments.to_end else arguments.start
         session = ReplaySession(config, recording, start, arguments.speed)
+        if recording.path.stat().st_size > _LARGE:
+            print(f"kvtop: reading {safe_text(arguments.file)} …", file=sys.stderr)
         with asyncio.Runner() as runner:
             return runner.run(show(session, ReplayApp))
     except RecordingError as error:

@@ -18,6 +18,7 @@ from kvtop.session import Session
 from kvtop.widgets.key_bar import KeyHint
 
 FRAME_SECONDS = 0.1
+_LONGEST_FRAME = 1.0
 KEYS = (
     Key("space", "toggle_pause", "stand still, or play on", "Replay", footer="play"),
     Key("comma", "skip(-5)", "5 seconds back", "Replay", shown=",", footer="-5 s"),
@@ -56,7 +57,8 @@ class ReplayApp(KvtopApp):
 
     def _play(self) -> None:
         now = time.monotonic()
-        passed, self._last = now - self._last, now
+        # A screen that was held up goes on where it was; it does not leap.
+        passed, self._last = min(now - self._last, _LONGEST_FRAME), now
         if self.replay.playing:
             self.replay.advance(passed)
             if not self.replay.playing:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kvtop.cluster_run import ClusterRun, Member
 from kvtop.collectors.annotate import AnnotateError
+from kvtop.collectors.events_list import EventInfo, EventsError
 from kvtop.config import Config
 from kvtop.events import CollectorStatus, CountedBy, Health
 from kvtop.profile.frames import Frame
@@ -97,6 +98,10 @@ class ReplaySession(Session):
     async def sample(self, event: str | None) -> str:
         """What was sampled was sampled."""
         return "This is a replay: another event can be sampled in a live run only."
+
+    async def list_events(self) -> tuple[EventInfo, ...]:
+        """Nothing can be sampled."""
+        raise EventsError("This is a replay: another event can be sampled in a live run only.")
 
     def count_by(self, by: CountedBy) -> None:
         """What was counted is there."""

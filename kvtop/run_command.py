@@ -110,7 +110,7 @@ class _Progress:
         if store.stress.last is not None:
             parts.append(f"{store.stress.last.rate:,.0f} ops/s")
         if self._session.recorder is not None and (now := self._session.recorder.current):
-            parts.append(f"{now.size / 1e6:.1f} MB recorded")
+            parts.append(f"{now.size_text} recorded")
         text = f"kvtop: {'  '.join(parts)}"[: shutil.get_terminal_size().columns - 1]
         if text != self._shown:
             self._shown = text

@@ -161,7 +161,7 @@ class Session:
     def banner(self) -> str:
         """What the header says loudly of the run: that it is recorded."""
         current = self.recorder.current if self.recorder is not None else None
-        return "" if current is None else f" ● REC {current.size / 1e6:.1f} MB "
+        return "" if current is None else f" ● REC {current.size_text} "
 
     @property
     def no_faults(self) -> str:

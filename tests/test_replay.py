@@ -97,14 +97,16 @@ async def test_time_goes_forth_and_back(file: Path, tmp_path: Path) -> None:
 
 
 async def test_it_plays_and_stands_still(file: Path, tmp_path: Path) -> None:
-    app = await opened(file, tmp_path, start=115)
+    app = await opened(file, tmp_path, start=30)
     session = app.replay
     async with app.run_test(size=SIZE) as pilot:
         await shown(pilot, "right_parenthesis", "right_parenthesis", "left_parenthesis")
         assert session.speed == 2
-        await shown(pilot, *["right_parenthesis"] * 4)
-        assert "▶ 32x" in await shown(pilot, "space")
-        for _ in range(200):
+        await shown(pilot, "left_parenthesis", "space")
+        assert "▶ 1x" in await shown(pilot)
+        await shown(pilot, *["right_parenthesis"] * 6)
+        assert session.speed == 32
+        for _ in range(1000):
             await pilot.pause(0.05)
             if not session.playing:
                 break
