@@ -22,6 +22,7 @@ from pathlib import Path
 from kvtop.compare.comparison import Comparison, compare
 from kvtop.compare.conditions import parse_condition
 from kvtop.compare.inputs import Choice, open_pair
+from kvtop.compare.model import Pair
 
 CONDITIONS = ("cpu/op>5%", "ops/s<-5%", "p50>5%", "p99>10%", "p99.9>10%", "context-switches/op>5%")
 HOOK = """\
@@ -91,19 +92,23 @@ def _run(path: Path, seconds: int, environment: dict[str, str]) -> None:
 def judge(directory: Path, pairs: int, skip: float) -> None:
     """Print how many pairs of the same build fail, and what is found of the planted runs."""
     same = sorted(directory.glob("same-*.kvtop"))
+    opened = open_pair([*map(str, same)], [], Choice(skip=skip))
+    runs = opened.before
     chosen = [
-        (one, same[at + step])
-        for step in range(1, len(same))
-        for at, one in enumerate(same)
-        if at + step < len(same)
+        (one, runs[at + step])
+        for step in range(1, len(runs))
+        for at, one in enumerate(runs)
+        if at + step < len(runs)
     ][:pairs]
     alarms: Counter[str] = Counter()
     any_alarm = functions = 0
     for one, two in chosen:
-        found = compared([one], [two], skip)
+        found = judged(Pair([one], [two], opened.table))
         failed = [verdict.condition.text for verdict in found.verdicts if verdict.fails]
         alarms.update(failed)
         any_alarm += bool(failed)
+        if failed:
+            print(f"  {one.name} and {two.name}: {failed}", flush=True)
         functions += any(f.own.significant(found.alpha) for f in found.functions)
     print(f"{len(chosen)} pairs of the same build, {len(CONDITIONS)} conditions together:")
     print(f"  {any_alarm} pairs fail; by condition: {dict(alarms) or 'none'}")
@@ -119,7 +124,11 @@ def judge(directory: Path, pairs: int, skip: float) -> None:
 
 def compared(before: list[Path], after: list[Path], skip: float) -> Comparison:
     """The comparison with the conditions above."""
-    pair = open_pair([*map(str, before)], [*map(str, after)], Choice(skip=skip))
+    return judged(open_pair([*map(str, before)], [*map(str, after)], Choice(skip=skip)))
+
+
+def judged(pair: Pair) -> Comparison:
+    """Every condition, at the confidence that is kvtop's own."""
     return compare(pair, [parse_condition(text) for text in CONDITIONS])
 
 
