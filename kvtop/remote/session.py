@@ -268,4 +268,4 @@ class RemoteSession(Session):
 
     async def save_perf_data(self, directory: Path, window: float) -> int:
         """ValueError always: perf.data can be read only where the programs are."""
-        raise ValueError(f"over ssh there is none: it can only be read on {self._address}")
+        raise ValueError(f"perf.data can be read on {self._address} only and is not fetched")
