@@ -55,8 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = _DESCRIPTION
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add = parser.add_argument
-    add("before", metavar="A", help="a file, or several with commas between them")
-    add("after", metavar="B", help="what it is compared with")
+    add("before", metavar="FILE", help="before: a file, or several with commas between them")
+    add("after", metavar="FILE", help="after: what it is compared with, likewise")
     add(
         "--format",
         type=Form,
