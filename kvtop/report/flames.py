@@ -11,7 +11,7 @@ from kvtop.export.svg_diff import DiffMeta, write_svg_diff
 from kvtop.profile.diff import BAND, Side, SymbolChange, diff_symbols
 from kvtop.profile.ring import EVERYTHING, Filter, GroupKey
 from kvtop.report.blocks import Block, Flame, Table
-from kvtop.report.hot import place, whole_scope
+from kvtop.report.hot import has_python, place, whole_scope
 from kvtop.report.source import Material, Recorded
 from kvtop.report.words import percent, span
 from kvtop.widgets.compare import Named, Part, named_side
@@ -53,10 +53,15 @@ def _meta(material: Material, title: str, unit: str = "") -> SvgMeta:
         kernel=meta.kernel,
         event=sampled.event if sampled is not None else "",
         frequency=sampled.rate_text if sampled is not None else "",
-        window=span(material.seconds).replace("\u00a0", " "),
+        window=plain_span(material.seconds),
         version=meta.kvtop,
         unit=unit,
     )
+
+
+def plain_span(seconds: float) -> str:
+    """A length of time for a flamegraph's footer."""
+    return span(seconds).replace("\u00a0", " ")
 
 
 def _off_cpu(material: Material) -> tuple[Block, ...]:
@@ -68,7 +73,9 @@ def _off_cpu(material: Material) -> tuple[Block, ...]:
     groups = {name: kept for name, fold in folds.items() if (kept := milliseconds(fold))}
     if not groups:
         return ()
-    meta = replace(_meta(material, "Off the CPU", "ms"), event="waiting, blocked or for a CPU")
+    last, stats = ring.last_time, recorded.store.waits.stats
+    window = "" if last is None or stats is None else plain_span(max(0.0, last - stats.since))
+    meta = replace(_meta(material, "Off the CPU", "ms"), event="waiting", window=window)
     svg = write_svg_groups(groups, material.table, meta, _VIEW)
     text = "Where threads waited, by time; the last frames are the kernel's."
     return (Flame("Off the CPU", text, svg),)
@@ -137,7 +144,7 @@ def _halves(material: Material) -> _Sides | None:
 def _changes(material: Material, before: str, after: str, one: Side, two: Side) -> Table:
     changed = [
         change
-        for change in diff_symbols(material.table, one, two, fold_glue=True)
+        for change in diff_symbols(material.table, one, two, fold_glue=has_python(material))
         if change.own.significant(BAND)
     ]
     rows = tuple(_change_row(change) for change in changed[:_CHANGES])
