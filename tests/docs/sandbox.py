@@ -29,11 +29,17 @@ from tests.docs.pages import ROOT
 
 SECONDS = "2"
 """How long runs without an end of their own last."""
-_BUSY = "import sys, time\nwhile True: sum(range(20000)); time.sleep(0.002)\n"
+_BUSY = """import os, time
+parent = os.getppid()
+while os.getppid() == parent:
+    sum(range(20000))
+    time.sleep(0.002)
+"""
 _NAMED = ("my-server", "nginx", "redis-server")
 _SHORTER = (
     (re.compile(r"--duration[ =]\d+"), "--duration 4"),
     (re.compile(r"--operations[ =]\d+"), "--operations 200"),
+    (re.compile(r"--skip[ =]\d+"), "--skip 1"),
     (re.compile(r"-n 10\b"), "-n 2"),
     (re.compile(r"\bsleep \d+"), "sleep 1"),
 )
@@ -165,6 +171,7 @@ def sandbox(directory: Path, text: str, recording: Path, perf_data: Path) -> Ite
         "TERM": "xterm-256color",
         "PATH": f"{Path(sys.executable).parent}:{programs}:{os.environ['PATH']}",
         "KVTOP_DURATION": SECONDS,
+        "PYTHONUNBUFFERED": "1",
     }
     place = Sandbox(work, environment, [], _free_base())
     try:
