@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -30,8 +31,10 @@ from kvtop.widgets.plots import newest_time
 from kvtop.widgets.profile_screen import ProfileScreen
 from kvtop.widgets.prompt import Pattern, PromptScreen
 from kvtop.widgets.samples import FunctionAsked
+from kvtop.widgets.scoped_screen import ScopedScreen
 from kvtop.widgets.still import still
 from kvtop.widgets.table import LiveTable
+from kvtop.widgets.weights import shown_event
 
 if TYPE_CHECKING:
     # At run time only when they are needed: what is seldom opened takes its time to load.
@@ -221,6 +224,31 @@ class KvtopApp(App[int]):
     def action_window_longer(self) -> None:
         """Profile a longer stretch of the past, after the longest all since the mark."""
         self.set_scope(self.scope.longer())
+
+    def action_next_event(self) -> None:
+        """Show the samples of the next event in every profile view."""
+        ring = self.session.store.ring
+        events = ring.events
+        if len(events) < 2:
+            self.notify("Only one event was sampled. e chooses others.", timeout=3, markup=False)
+            return
+        shown = shown_event(ring)
+        at = events.index(shown) if shown in events else -1
+        # While paused the dashboard has a ring of its own, which shows what this one shows.
+        self.dashboard.hot_symbols.store.ring.show_event(events[(at + 1) % len(events)])
+        if self.over is not None:
+            self.over.reload()
+        self.tick()
+
+    def action_weight(self) -> None:
+        """Count samples, or what they stand for: CPU time, cycles, faults."""
+        period = self.scope.weight == "samples"
+        self.scope = replace(self.scope, weight="period" if period else "samples")
+        self.dashboard.hot_symbols.scope = self.scope
+        if isinstance(self.over, ScopedScreen):
+            self.over.scope = replace(self.over.scope, weight=self.scope.weight)
+            self.over.reload()
+        self.tick()
 
     def action_mark(self) -> None:
         """Mark the present, on the timelines too, and profile what comes after it."""

@@ -13,7 +13,7 @@ from typing import Any
 from kvtop.config import Config
 from kvtop.events import Health
 from kvtop.profile.hotspots import Hotspot, hotspots
-from kvtop.profile.ring import Filter
+from kvtop.profile.ring import Filter, GroupKey
 from kvtop.profile.text import safe_text
 from kvtop.session import Session
 from kvtop.store import Store
@@ -82,7 +82,8 @@ def make_report(session: Session, window: float) -> dict[str, Any]:
         "profile": {
             "window": window,
             "samples": total,
-            "event": pipeline.event if pipeline else None,
+            "event": store.ring.event or (pipeline.event if pipeline else None),
+            "events": _events(store, window),
             "stream": dataclasses.asdict(pipeline) if pipeline else None,
             "hot_symbols": [_spot(spot, total) for spot in spots],
         },
@@ -93,6 +94,16 @@ def make_report(session: Session, window: float) -> dict[str, Any]:
             for name, status in store.collectors.items()
         },
     }
+
+
+def _events(store: Store, window: float) -> dict[str, int]:
+    """Samples of every event; a profile is always of one."""
+    newest = store.ring.last_time
+    if newest is None:
+        return {}
+    every = Filter(start=newest - window, events=frozenset(store.ring.events))
+    groups = store.ring.fold_by(every, GroupKey.EVENT)
+    return {event: sum(counts.values()) for event, counts in groups.items()}
 
 
 def _python_stacks(store: Store, window: float) -> dict[str, Any] | None:
@@ -128,6 +139,10 @@ def format_report(report: dict[str, Any]) -> str:
     lines.append(
         f"{profile['samples']:,} samples of {profile['event'] or '-'} in {profile['window']:g} s"
     )
+    others = {name: n for name, n in profile["events"].items() if name != profile["event"]}
+    if others:
+        told = ", ".join(f"{n:,} of {name}" for name, n in others.items())
+        lines[-1] += f" (beside them {told})"
     if profile["hot_symbols"]:
         lines.append(f"{'SELF':>7}{'TOTAL':>8}{'SAMPLES':>9}  SYMBOL")
     lines += [

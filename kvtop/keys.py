@@ -55,6 +55,9 @@ KEYS: tuple[Key, ...] = (
         "slash", "filter", "filter the focused pane by regex", "Profile", shown="/", footer="filter"
     ),
     Key("i", "stream", "the sample stream: every flaw, its cause and remedy", "Profile"),
+    Key("e", "event_picker", "choose the events that are sampled", "Profile"),
+    Key("E", "next_event", "show the samples of the next event", "Profile"),
+    Key("U", "weight", "weigh by samples, or by period: CPU ms, cycles, faults", "Profile"),
     Key("t", "next_target", "hot symbols: all, then each process", "Profile"),
     Key("left_square_bracket", "window_shorter", "shorter profile window", "Profile", shown="["),
     Key("right_square_bracket", "window_longer", "longer profile window", "Profile", shown="]"),

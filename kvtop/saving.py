@@ -12,6 +12,7 @@ from kvtop.recording.meta import RecordingError
 from kvtop.session import Session
 from kvtop.snapshot import SaveError, Shot
 from kvtop.widgets.compare import Comparison
+from kvtop.widgets.weights import shown_event
 
 if TYPE_CHECKING:
     from kvtop.app import KvtopApp
@@ -25,7 +26,10 @@ def shot(app: KvtopApp) -> Shot:
             *(graph.flamegraph.unit, graph.event, graph.shown()),
         )
     hot = app.dashboard.hot_symbols
-    return Shot(hot.counts(), hot.window, hot.until, hot.label)
+    return Shot(
+        *(hot.counts(), hot.window, hot.until, hot.label),
+        *(hot.unit, shown_event(hot.store.ring)),
+    )
 
 
 def save_svg(app: KvtopApp) -> None:
@@ -72,7 +76,7 @@ def toggle_recording(app: KvtopApp) -> None:
 
 async def _end_recording(app: KvtopApp, recorder: Recorder) -> None:
     if (recorded := await recorder.stop()) is not None and not recorder.problem:
-        where = f"{recorded.path.name}, {recorded.size / 1e6:.1f} MB\nkvtop replay shows it."
+        where = f"{recorded.path.name}, {recorded.size_text}\nkvtop replay shows it."
         app.notify(where, title="Recorded", timeout=5, markup=False)
     app.tick()
 

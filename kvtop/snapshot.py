@@ -181,7 +181,7 @@ def _meta(session: Session, shot: Shot) -> SvgMeta:
         command=shlex.join(["kvtop", *sys.argv[1:]]),
         host=store.info.host,
         kernel=store.info.kernel,
-        event=sampled.event if sampled else shot.event,
+        event=(store.ring.event or sampled.event) if sampled else shot.event,
         frequency=sampled.rate_text if sampled else "",
         window=f"{shot.window:g} s up to {datetime.fromtimestamp(until):%Y-%m-%d %H:%M:%S}",
         version=__version__,

@@ -255,6 +255,7 @@ class Store:
     def __init__(self, info: RunInfo, ring: SampleRing, points: int = POINTS) -> None:
         self.info = info
         self.ring = ring
+        ring.one_event()
         self.points = points
         self.tap: Emit | None = None
         self.counters = CounterStore(points)
@@ -366,8 +367,15 @@ class Store:
         if before is not None and stats.time > before.time and stats.samples >= before.samples:
             rate = (stats.samples - before.samples) / (stats.time - before.time)
             self.sample_rate.append(stats.time, rate)
+        if before is not None and stats.events and stats.events != before.events:
+            self._follow_event(stats.events)
         self.pipeline = stats
         self.revision += 1
+
+    def _follow_event(self, events: tuple[str, ...]) -> None:
+        """Something else is sampled than before: show that."""
+        if len(self.ring.events) > 1 and self.ring.event not in events:
+            self.ring.show_event(events[0])
 
     def _set_targets(self, targets: tuple[Target, ...]) -> None:
         self.targets = {t.label: t for t in targets}

@@ -203,6 +203,34 @@ async def _filter(run: Run) -> None:
     assert "Core.append_entries" in await run.press("escape")
 
 
+async def _event_picker(run: Run) -> None:
+    await run.saved()
+    assert "perf list" in await run.text() or "cpu-clock" in await run.text()
+    await run.press("escape")
+    assert run.app.screen is run.app.screen_stack[0]
+
+
+async def _next_event(run: Run) -> None:
+    assert "Only one event was sampled" in run.toasts()
+    store = run.session.store
+    before = run.app.dashboard.hot_symbols.counts()
+    stack = next(iter(before))
+    last = store.ring.last_time or 0.0
+    store.apply(SampleBatch((StackSample(last, 1, 1, "x", "page-faults", 7, stack),)))
+    assert run.app.dashboard.hot_symbols.counts() == before
+    assert "1 samples of page-faults" in await run.press("E")
+    assert run.app.dashboard.hot_symbols.counts() == {stack: 1}
+    assert "1 page-faults" not in await run.press("U")
+    assert "7 page-faults" in await run.text()
+
+
+async def _weight(run: Run) -> None:
+    hot = run.app.dashboard.hot_symbols
+    assert hot.unit == "ms" and "ms of cpu-clock in 30s" in await run.text()
+    assert "ms of 30s" in await run.press("f")
+    assert hot.unit == "ms" and "samples of 30s" in await run.press("U")
+
+
 async def _next_target(run: Run) -> None:
     assert run.app.dashboard.hot_symbols.label == "client0"
     assert "client0" in await run.text()

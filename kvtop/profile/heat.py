@@ -59,9 +59,11 @@ class HeatColumns:
         self._filter = EVERYTHING if label is None else Filter(labels=labels)
         self._slots: dict[int, tuple[int, Sequence[int]]] = {}
         self._labels: dict[int, tuple[int, Mapping[str, int]]] = {}
+        self._event: str | None = None
 
     def slots(self, ring: SampleRing, column: int) -> Sequence[int]:
         """Samples per slot of a column."""
+        self._forget_other(ring)
         start, end = self.axis.bounds(column)
         held = ring.count(start, end)
         known = self._slots.get(column)
@@ -75,6 +77,7 @@ class HeatColumns:
 
     def labels(self, ring: SampleRing, column: int) -> Mapping[str, int]:
         """Samples per target of a column."""
+        self._forget_other(ring)
         start, end = self.axis.bounds(column)
         held = ring.count(start, end)
         known = self._labels.get(column)
@@ -83,6 +86,13 @@ class HeatColumns:
             counts = {label: row[0] for label, row in rows.items()}
             known = _keep(self._labels, column, (held, counts))
         return known[1]
+
+    def _forget_other(self, ring: SampleRing) -> None:
+        """Another event is counted than before."""
+        if ring.event != self._event:
+            self._event = ring.event
+            self._slots.clear()
+            self._labels.clear()
 
 
 def _keep(cache: dict[int, _Counted], column: int, value: _Counted) -> _Counted:

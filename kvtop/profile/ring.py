@@ -124,6 +124,7 @@ class SampleRing:
         self._free: list[int] = []
         self._one_event = False
         self._event: str | None = None
+        self._first_event = ""
 
     def __len__(self) -> int:
         return len(self._times) - self._head
@@ -309,12 +310,13 @@ class SampleRing:
         return bisect_left(self._times, time, self._head)
 
     def iter_samples(self, filter: Filter = EVERYTHING) -> Iterator[tuple[StackSample, str, Role]]:
-        """Sample, label and role of what passes, oldest first; do not append meanwhile."""
+        """Sample, label and role of what passes, oldest first, of every event that the filter lets
+        pass; do not append meanwhile."""
         low, high = self._span(filter)
         matching: set[int] | None = None
         if filter.pattern is not None:
             matching = matching_stacks(self.table, set(self._stacks[low:high]), filter.pattern)
-        for at in self._indices(low, high, self._chosen(filter)):
+        for at in self._indices(low, high, self._passing(filter)):
             stack = self._stacks[at]
             if matching is not None and stack not in matching:
                 continue
@@ -334,6 +336,10 @@ class SampleRing:
         """Origin -> passes or not; None where all do."""
         if self._event is not None and filter.events is None:
             filter = replace(filter, events=frozenset((self._event,)))
+        return self._passing(filter)
+
+    def _passing(self, filter: Filter) -> dict[int, bool] | None:
+        """As `_chosen`, of every event."""
         chosen = {who: filter.accepts(origin) for who, origin in self._origins.items()}
         return None if all(chosen.values()) else chosen
 
@@ -347,10 +353,9 @@ class SampleRing:
     def _origin_id(self, origin: Origin) -> int:
         who = self._origin_ids.get(origin)
         if who is None:
-            if self._one_event and self._event is None:
-                others = self.events
-                if others and others != [origin.event]:
-                    self._event = others[0]
+            self._first_event = self._first_event or origin.event
+            if self._one_event and self._event is None and origin.event != self._first_event:
+                self._event = self._first_event
             who = self._free.pop() if self._free else len(self._origins)
             self._origins[who] = origin
             self._origin_ids[origin] = who

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import inf, nextafter
 
-from kvtop.profile.ring import Filter
+from kvtop.profile.ring import Filter, Weight
 
 WINDOWS = (5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 """Lengths of the moving window in seconds, from which keys choose; since-mark comes after them."""
@@ -49,6 +49,8 @@ class Scope:
     """The moment that was marked, if any; ``since_mark`` says whether it is in use."""
     since_mark: bool = False
     range: TimeRange | None = None
+    weight: Weight = "samples"
+    """What samples count in it: one each, or their period."""
 
     @property
     def marked(self) -> float | None:

@@ -35,6 +35,21 @@ class StillRing(SampleRing):
         return self._ring.origins
 
     @property
+    def events(self) -> list[str]:
+        """The events of the samples that the ring holds now."""
+        return self._ring.events
+
+    @property
+    def event(self) -> str | None:
+        """As the ring's."""
+        return self._ring.event
+
+    def show_event(self, event: str | None) -> None:
+        """As the ring's, which shows it too."""
+        self._ring.show_event(event)
+        self.revision += 1
+
+    @property
     def last_time(self) -> float | None:
         """Time of the newest sample of that moment."""
         return self._last

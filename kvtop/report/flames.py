@@ -15,7 +15,7 @@ from kvtop.report.hot import has_python, place, whole_scope
 from kvtop.report.source import Material, Recorded
 from kvtop.report.words import percent, span
 from kvtop.widgets.compare import Named, Part, named_side
-from kvtop.widgets.waits_screen import milliseconds
+from kvtop.widgets.weights import milliseconds
 
 _VIEW = SvgView(inverted=True)
 """The root on top: a page is read downwards."""

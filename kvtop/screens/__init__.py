@@ -24,7 +24,10 @@ from kvtop.keys import Key
 if TYPE_CHECKING:
     from kvtop.app import KvtopApp
 
-SCREENS = ("flamegraph", "time_map", "diff", "off_cpu", "python_stacks", "tools", "layers")
+SCREENS = (
+    *("flamegraph", "time_map", "diff", "off_cpu", "python_stacks", "tools", "layers"),
+    "event_picker",
+)
 """Actions that open a screen, in the order in which help lists their keys."""
 _OPENED_BY_OTHERS = ("function",)
 """Modules of screens that no key of the main screen opens."""

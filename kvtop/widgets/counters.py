@@ -187,9 +187,11 @@ class CountersPane(LiveTable[Line]):
         names = [safe_text(event) for event in self._figures.unsupported]
         if not names:
             return []
-        text = f"not supported: {', '.join(names)}; kvtop doctor says why"
+        text, width = f"not supported: {', '.join(names)}", max(8, self.inner_width)
+        lines, told = wrap(text, width), wrap(f"{text}; kvtop doctor says why", width)
         dim = self.paint("dim")
-        return [self.line([(part, dim)]) for part in wrap(text, max(8, self.inner_width))]
+        # The plot needs the line more.
+        return [self.line([(p, dim)]) for p in (told if len(told) == len(lines) else lines)]
 
     def draw(self, width: int, height: int) -> list[Strip]:
         notes = self._notes()

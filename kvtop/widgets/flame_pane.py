@@ -38,10 +38,11 @@ class FlamePane(Flamegraph):
         if revision == self._seen:
             return
         self._seen = revision
+        self.unit = hot.unit
         counts = hot.counts()
         whose = "all targets" if hot.label is None else hot.label
         shown = length(hot.scope, self.store.ring.last_time)
-        parts = [f"{count(sum(counts.values()))} samples in {shown}"]
+        parts = [f"{count(sum(counts.values()))} {hot.weight_text} in {shown}"]
         parts += remarks(hot.scope, self.store.info.wall_offset)
         caption = safe_text(" · ".join(filter(None, [*parts, whose])))
         self.set_counts(counts, self.store.table, caption)

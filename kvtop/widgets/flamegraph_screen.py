@@ -23,6 +23,7 @@ from kvtop.widgets.prompt import Pattern, PromptScreen
 from kvtop.widgets.samples import Samples, keep_matching
 from kvtop.widgets.scope_text import length, remarks
 from kvtop.widgets.scoped_screen import ScopedScreen
+from kvtop.widgets.weights import in_unit, unit_of
 
 Source = Callable[[float, GroupKey | None], Groups]
 """(seconds, grouping) -> folds of the last seconds; one group named '' where not grouped."""
@@ -83,6 +84,8 @@ class FlamegraphScreen(ScopedScreen):
         GroupKey.THREAD,
         GroupKey.PROCESS,
     )
+    SAMPLES: ClassVar[str] = "samples"
+    """What samples are called."""
     KEYS_HELP: ClassVar[list[Help]] = [
         *Flamegraph.KEYS_HELP,
         ("space", "freeze, or follow the newest samples again"),
@@ -149,13 +152,19 @@ class FlamegraphScreen(ScopedScreen):
     def event(self) -> str:
         """What the weights are of, for a file's footer."""
         stats = self.store.pipeline
-        return f"{stats.event} @ {stats.rate_text}" if stats is not None else ""
+        if stats is None or self.ring.event is None:
+            return f"{stats.event} @ {stats.rate_text}" if stats is not None else ""
+        sampled = self.ring.event in stats.events
+        return f"{self.ring.event} @ {stats.rate_text}" if sampled else self.ring.event
 
     def _ring(self, seconds: float, grouping: GroupKey | None) -> Groups:
-        filter = self.scope.filter(self.until, self.label)
+        filter, weight = self.scope.filter(self.until, self.label), self.scope.weight
+        unit = unit_of(self.ring, weight)
+        self.flamegraph.unit = self.SAMPLES if unit == "samples" else unit
         if grouping is None:
-            return {"": self.ring.fold(filter)}
-        return self.ring.fold_by(filter, grouping)
+            return {"": in_unit(self.ring, weight, self.ring.fold(filter, weight))}
+        groups = self.ring.fold_by(filter, grouping, weight)
+        return {name: in_unit(self.ring, weight, counts) for name, counts in groups.items()}
 
     def counts(self) -> dict[int, int]:
         """Stack id -> samples of what is shown, whatever it is grouped by."""
@@ -208,7 +217,7 @@ class FlamegraphScreen(ScopedScreen):
         parts = []
         if self.event:
             parts.append(self.event)
-        parts.append(f"{weight:,} samples of {length(self.scope, self.until)}")
+        parts.append(f"{weight:,} {self.flamegraph.unit} of {length(self.scope, self.until)}")
         parts += filter(None, remarks(self.scope, self.store.info.wall_offset))
         parts.append("all targets" if self.label is None else self.label)
         if self.grouping is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -17,6 +19,7 @@ from kvtop.widgets.hot_counts import HotCounts
 from kvtop.widgets.samples import FunctionAsked, Samples, View
 from kvtop.widgets.scope_text import length, remarks
 from kvtop.widgets.table import Cell, Column, LiveTable, Row
+from kvtop.widgets.weights import in_unit, unit_of, weight_text
 
 
 class HotSymbolsPane(FrameTable[Hotspot]):
@@ -103,6 +106,7 @@ class HotSymbolsPane(FrameTable[Hotspot]):
             lambda: self.scope.bounds(self.store.ring.last_time),
             self.label,
             live and self.scope.range is None,
+            self.unit,
         )
 
     def _recount(self) -> None:
@@ -114,20 +118,38 @@ class HotSymbolsPane(FrameTable[Hotspot]):
         ring, chosen = self.store.ring, self.scope.range
         if chosen is not None:
             # Late samples come in, the oldest leave: the range is the same as long as none did.
-            return self.scope, ring.count(chosen.start, chosen.end)
+            return self.scope, ring.event, ring.count(chosen.start, chosen.end)
         return self.scope, ring.revision
 
     def counts(self) -> dict[int, int]:
-        """Stack id -> samples of the window and target that are shown."""
-        ring = self.store.ring
-        return ring.fold(self.scope.filter(ring.last_time, self.label))
+        """Stack id -> weight, in ``unit``, of the window and target that are shown."""
+        ring, weight = self.store.ring, self.scope.weight
+        counts = ring.fold(self.scope.filter(ring.last_time, self.label), weight)
+        return in_unit(ring, weight, counts)
+
+    @property
+    def unit(self) -> str:
+        """What ``counts`` counts."""
+        return unit_of(self.store.ring, self.scope.weight)
+
+    @property
+    def weight_text(self) -> str:
+        """The unit in words."""
+        return weight_text(self.store.ring, self.scope.weight)
+
+    def columns(self) -> Sequence[Column]:
+        if self.unit == "samples":
+            return self.COLUMNS
+        title = safe_text(self.unit, 8)
+        return [replace(c, title=title) if c.key == "samples" else c for c in self.COLUMNS]
 
     def update_data(self) -> None:
         self.update_items(self._counts.update(self.counts()))
 
     def describe(self) -> None:
         weight = self._counts.weight
-        parts = [f"{count(weight)} samples in {length(self.scope, self.store.ring.last_time)}"]
+        shown = length(self.scope, self.store.ring.last_time)
+        parts = [f"{count(weight)} {self.weight_text} in {shown}"]
         parts += remarks(self.scope, self.store.info.wall_offset)
         parts.append("all targets" if self.label is None else self.label)
         if self.pattern is not None:

@@ -14,7 +14,7 @@ from kvtop.widgets.flame_state import Groups
 from kvtop.widgets.flamegraph_screen import FlamegraphScreen
 from kvtop.widgets.layer_data import Group
 from kvtop.widgets.scope_text import length, remarks
-from kvtop.widgets.waits_screen import milliseconds
+from kvtop.widgets.weights import milliseconds
 
 
 class LayerFlamegraph(FlamegraphScreen):

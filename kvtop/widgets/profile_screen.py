@@ -39,6 +39,9 @@ class ProfileScreen(Screen[None]):
     def refresh_data(self) -> None:
         """Show what is new; called on every tick while no other such screen hides this one."""
 
+    def reload(self) -> None:
+        """Show the same stretch of time again, of other samples."""
+
     def set_scope(self, scope: Scope) -> None:
         """Show another stretch of time; not called for a ``DETAIL``."""
 

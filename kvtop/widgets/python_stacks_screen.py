@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -25,6 +26,7 @@ class PythonStacksScreen(FlamegraphScreen):
     """Samples of py-spy alone; perf's are on the flamegraph, and the two are never added."""
 
     NAME = "Python stacks"
+    SAMPLES = "py-spy samples"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("P", "close", "close", show=False),
     ]
@@ -44,8 +46,10 @@ class PythonStacksScreen(FlamegraphScreen):
         live: bool = True,
         until: float | None = None,
     ) -> None:
+        # py-spy tells no periods.
+        scope = replace(scope, weight="samples")
         super().__init__(store, scope=scope, label=label, save=save, live=live, until=until)
-        self.flamegraph.unit = "py-spy samples"
+        self.flamegraph.unit = self.SAMPLES
 
     @property
     def ring(self) -> SampleRing:

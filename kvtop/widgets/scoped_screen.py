@@ -48,6 +48,10 @@ class ScopedScreen(ProfileScreen):
         self._frozen_at = None
         self._load()
 
+    def reload(self) -> None:
+        """Another event is shown; what is frozen stays so."""
+        self._load()
+
     def _load(self) -> None:
         """Show the scope as it is now."""
         raise NotImplementedError

@@ -18,21 +18,10 @@ from kvtop.widgets.base import Help
 from kvtop.widgets.figures import clock, percent, span
 from kvtop.widgets.flame_state import Groups
 from kvtop.widgets.flamegraph_screen import FlamegraphScreen
+from kvtop.widgets.weights import milliseconds
 
-_NS_PER_MS = 1_000_000
 _SERIOUS = 1.0
 """From this percentage of the stacks on a flaw's cause and remedy take a line."""
-
-
-def milliseconds(counts: dict[int, int]) -> dict[int, int]:
-    """Nanoseconds as whole milliseconds; what rounding takes from one goes to the next."""
-    rounded: dict[int, int] = {}
-    rest = _NS_PER_MS // 2
-    for stack in sorted(counts):
-        whole, rest = divmod(counts[stack] + rest, _NS_PER_MS)
-        if whole:
-            rounded[stack] = whole
-    return rounded
 
 
 class WaitsScreen(FlamegraphScreen):

@@ -24,7 +24,8 @@ from kvtop.events import (
 from kvtop.export.svg import read_svg
 from kvtop.profile.stacks import StackTable
 from kvtop.store import Store
-from kvtop.widgets.waits_screen import WaitsScreen, milliseconds
+from kvtop.widgets.waits_screen import WaitsScreen
+from kvtop.widgets.weights import milliseconds
 from tests.fake_session import FakeSession, config
 from tests.widgets.made_up import make_store
 from tests.widgets.render import screen_text
