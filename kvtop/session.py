@@ -294,6 +294,9 @@ class Session:
             return self.store.health(PerfRecord.name).reason
         if event is not None and (problem := await problem_of(event, self.config)):
             return problem
+        ring = self.store.ring
+        # Until the first new sample comes the views say of which event the old ones are.
+        ring.show_event(ring.event or next(iter(ring.events), None))
         self._record.reconfigure(replace(self._record.options, event=event))
         self._stat.set_events(counted_events(event))
         text = f"perf samples {event or 'its default event'} from here on"

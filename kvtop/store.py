@@ -367,15 +367,19 @@ class Store:
         if before is not None and stats.time > before.time and stats.samples >= before.samples:
             rate = (stats.samples - before.samples) / (stats.time - before.time)
             self.sample_rate.append(stats.time, rate)
-        if before is not None and stats.events and stats.events != before.events:
-            self._follow_event(stats.events)
+        known = before.events if before is not None else ()
+        if stats.events and stats.events != known:
+            self._follow_event(known, stats.events)
         self.pipeline = stats
         self.revision += 1
 
-    def _follow_event(self, events: tuple[str, ...]) -> None:
-        """Something else is sampled than before: show that."""
-        if len(self.ring.events) > 1 and self.ring.event not in events:
-            self.ring.show_event(events[0])
+    def _follow_event(self, before: tuple[str, ...], events: tuple[str, ...]) -> None:
+        """Something else is sampled than before: show the first of it, unless another of it was
+        chosen."""
+        ring = self.ring
+        chosen = ring.event in events and before and ring.event != before[0]
+        if len(ring.events) > 1 and not chosen:
+            ring.show_event(events[0])
 
     def _set_targets(self, targets: tuple[Target, ...]) -> None:
         self.targets = {t.label: t for t in targets}

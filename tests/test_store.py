@@ -183,3 +183,26 @@ def test_logs_and_markers_are_bounded(store: Store) -> None:
 
 def test_wall_clock(store: Store) -> None:
     assert store.wall(5.0) == 1_000_005.0
+
+
+def test_the_first_event_of_what_is_sampled_is_shown_until_another_is_chosen(
+    store: Store,
+) -> None:
+    stack = store.table.stack_id([store.table.frame_id("f", "o")])
+
+    def sampled(time: float, *names: str) -> None:
+        store.apply(
+            SampleBatch(tuple(StackSample(time, 1, 1, "c", name, 1, stack) for name in names))
+        )
+        known = PipelineStats(time, 1, 0, 0, 0, None, "", 99, "fp", events=tuple(sorted(names)))
+        store.apply(known)
+
+    sampled(1, "b")
+    assert store.ring.event is None
+    sampled(2, "b", "a")
+    assert store.ring.event == "a"
+    store.ring.show_event("b")
+    sampled(3, "a", "b", "c")
+    assert store.ring.event == "b"
+    sampled(4, "d")
+    assert store.ring.event == "d"

@@ -246,7 +246,7 @@ class PerfRecord:
                 continue
             counts = self._before.plus(stream)
             attr = stream.attr
-            names = tuple(self._events) or ((attr.name,) if attr is not None else ())
+            names = self._sampled(attr.name if attr is not None else "")
             event = self.options.event or ",".join(names)
             if len(names) == 1 and len(split_events(event)) == 1:
                 # What perf took in place of what was asked for.
@@ -270,6 +270,12 @@ class PerfRecord:
                 )
             )
             self._judge(emit)
+
+    def _sampled(self, first: str) -> tuple[str, ...]:
+        """Names of what was sampled, in the order in which it was asked for; ``first`` before."""
+        asked = self.options.event or ""
+        names = sorted(self._events, key=lambda n: at if (at := asked.find(n)) >= 0 else len(asked))
+        return tuple(names) or ((first,) if first else ())
 
     def _flaws(self) -> tuple[Flaw, ...]:
         stream = self._stream
