@@ -58,7 +58,9 @@ def _ever_shorter(symbol: str) -> Iterator[str]:
     bare = bare.replace(".<locals>", "")
     yield bare.translate(_BACK)
     for at in _separators(bare):
-        yield bare[at:].translate(_BACK)
+        tail = bare[at:].translate(_BACK)
+        if tail:
+            yield tail
 
 
 def _bare(symbol: str, openings: str) -> str:

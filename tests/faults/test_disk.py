@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -19,19 +20,27 @@ pytestmark = [
 ]
 PROJECT = Path(__file__).parents[2]
 UNSHARE = ["unshare", "--mount", "--propagation", "private"]
-FULL = (
-    "mount -t tmpfs -o size=64k none /tmp && {{ cat /dev/zero > /tmp/full 2> /dev/null; "
-    'cd {project} && exec "$@"; }}'
-)
+# Where the project itself lies in /tmp it is put back to its place, past the empty file system.
+FULL = """
+set -e
+aside=$1 project=$2; shift 2
+mount --bind "$project" "$aside"
+mount -t tmpfs -o size=64k none /tmp
+test -d "$project" || { mkdir -p "$project"; mount --bind "$aside" "$project"; }
+cat /dev/zero > /tmp/full 2> /dev/null || true
+cd "$project"
+exec "$@"
+"""
 
 
 def kvtop_without_space(*argv: str) -> subprocess.CompletedProcess[str]:
     """Run kvtop where nothing more can be written to /tmp."""
     if subprocess.run([*UNSHARE, "true"], check=False, capture_output=True).returncode:
         pytest.skip("needs the right to make a mount namespace")
-    shell = FULL.format(project=PROJECT)
-    command = [*UNSHARE, "sh", "-c", shell, "sh", sys.executable, "-m", "kvtop", *argv]
-    return subprocess.run(command, capture_output=True, text=True, timeout=100)
+    with TemporaryDirectory(dir="/var/tmp") as aside:
+        command = [*UNSHARE, "sh", "-c", FULL, "sh", aside, str(PROJECT)]
+        command += [sys.executable, "-m", "kvtop", *argv]
+        return subprocess.run(command, capture_output=True, text=True, timeout=100)
 
 
 @needs_perf

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kvtop.profile.labels import shorten, strip_arguments
@@ -97,6 +97,7 @@ PIECES = st.sampled_from(
 )
 
 
+@example("operator::", 2)
 @given(st.text(max_size=60).map(safe_text) | st.lists(PIECES).map("".join), st.integers(0, 70))
 def test_it_always_fits(symbol: str, width: int) -> None:
     shown = shorten(symbol, width)
