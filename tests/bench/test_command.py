@@ -151,7 +151,10 @@ def test_a_benchmark_that_fails_leaves_the_others(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stopped_in_between_keeps_what_was_measured(
-    number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    number: signal.Signals,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
     from kvtop.bench import running
     from tests.bench.made import benchmark
@@ -162,6 +165,9 @@ def test_stopped_in_between_keeps_what_was_measured(
         return benchmark(name, [1.0, 2.0])
 
     monkeypatch.setattr(running, "run_one", one)
+    # A shell starts what runs in its background with SIGINT ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     kept = tmp_path / "kept.json"
     words = ["codec", "-q", "-o", tmp_path / "part.json", "--save-baseline", kept]
     if number == signal.SIGINT:

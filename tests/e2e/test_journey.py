@@ -22,9 +22,10 @@ def test_cluster_flamegraph_svg_and_a_killed_leader(tmp_path: Path) -> None:
         terminal.wait_for(r"py   \w+")
 
         terminal.keys("f")
+        terminal.wait_for("esc back")
         terminal.wait_for(r"kvserver|raft|step|_forever|_PyEval|Runner\.run")
         terminal.keys("Escape")
-        terminal.wait_for("leader")
+        terminal.wait_for("q quit")
 
         terminal.keys("s")
         saved = terminal.wait_for(r"kvtop-\d{8}-\d{6}\.svg")[0]
