@@ -1,7 +1,7 @@
 """How long kvtop takes to answer a key, in a real pseudo-terminal, while a cluster runs flat out.
 
 ``python benchmarks/screen_latency.py [--presses 30] [kvtop's options]`` turns the order of the
-hot symbols round with ``R``, and opens and closes the flamegraph with ``f`` and ``q``, each at a
+hot symbols round with ``I``, and opens and closes the flamegraph with ``f`` and ``q``, each at a
 random moment. A press lasts until the bytes that only its answer contains have arrived. Prints
 median and worst, and the CPU time of kvtop's own process meanwhile (user + system, percent of
 one core; perf and cluster are not in it).
@@ -83,7 +83,7 @@ def main() -> None:
         own = psutil.Process(terminal.pid)
         before, since = own.cpu_times(), time.monotonic()
         marks = ["▼self" if number % 2 else "▲self" for number in range(args.presses)]
-        turned = [terminal.press(b"R", mark) for mark in marks]
+        turned = [terminal.press(b"I", mark) for mark in marks]
         opened, closed = [], []
         for _ in range(args.presses):
             opened.append(terminal.press(b"f", "glue folded · "))
