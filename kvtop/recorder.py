@@ -93,9 +93,13 @@ class Recorder:
             self._task = asyncio.create_task(self._record(writer, iter(()), []))
 
     async def stop(self) -> Recorded | None:
-        """End the file as a whole one; what was recorded, or None where nothing was."""
+        """End the file as a whole one; what was recorded, or None where nothing was.
+
+        What happens from the call on is not recorded.
+        """
         if self._task is None or self._writer is None:
             return None
+        self._put = self._nowhere
         writer, task = self._writer, self._task
         self._stop.set()
         with suppress(asyncio.CancelledError):

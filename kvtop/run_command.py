@@ -13,7 +13,7 @@ from kvtop.batch import format_report
 from kvtop.config import OPTIONS, Config, UsageError, add_options, load
 from kvtop.profile.text import safe_text
 from kvtop.session import Session
-from kvtop.summary import summary, summary_lines
+from kvtop.summary import recording_facts, summary, summary_lines
 
 TAKES_COMMAND = True
 """The command line may end in -- COMMAND."""
@@ -64,15 +64,17 @@ async def _go(session: Session, config: Config) -> int:
     seconds = time.monotonic() - begun
     progress.clear()
     recorder = session.recorder
+    # At one moment with the end of the recording: both hold the same samples.
+    told = summary(session, config, seconds, interrupted)
     recorded = await recorder.stop() if recorder is not None else None
-    told = summary(session, config, seconds, recorded, interrupted)
+    problem = recorder.problem if recorder is not None else ""
+    told["run"] |= recording_facts(recorded, problem)
     if config.json:
         print(json.dumps(told), flush=True)
     else:
         print(format_report(told) + "\n".join(map(safe_text, summary_lines(told))), flush=True)
     if interrupted:
         raise asyncio.CancelledError
-    problem = recorder.problem if recorder is not None else ""
     if problem:
         print(f"kvtop: {problem}", file=sys.stderr)
     return int(bool(problem) or session.failed)

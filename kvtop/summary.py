@@ -18,15 +18,18 @@ def summary(
     session: Session,
     config: Config,
     seconds: float,
-    recorded: Recorded | None,
     interrupted: bool,
 ) -> dict[str, Any]:
     """A report of ``kvtop --json`` over the whole run, with ``run``, ``load`` and ``totals``.
 
-    The profile covers what the ring still holds of it: the last ten minutes.
+    The profile covers what the ring still holds of it: the last ten minutes. What was recorded
+    is yet to come: `recording_facts`.
     """
     store = session.store
-    report = make_report(session, min(max(seconds, 0.1), store.ring.seconds))
+    first = store.ring.first_time
+    # perf began before the run's clock did; a little more, because time goes on.
+    held = max(seconds, 0.0 if first is None else session.now - first) + 0.1
+    report = make_report(session, min(round(held, 1), store.ring.seconds))
     return {
         "run": {
             "kvtop": __version__,
@@ -35,10 +38,6 @@ def summary(
             "perf": store.info.perf_version,
             "seconds": seconds,
             "interrupted": interrupted,
-            "recording": None
-            if recorded is None
-            else {"file": str(recorded.path), "bytes": recorded.size},
-            "recording_problem": session.recorder.problem if session.recorder is not None else "",
         },
         **report,
         "load": _load(store),
@@ -49,6 +48,14 @@ def summary(
             if (total := store.counters.total(label, event)) is not None
             for shared in [store.counters.was_shared(label, event)]
         ],
+    }
+
+
+def recording_facts(recorded: Recorded | None, problem: str) -> dict[str, Any]:
+    """What ``run`` says of the recording; its file is None where nothing was recorded."""
+    return {
+        "recording": recorded and {"file": str(recorded.path), "bytes": recorded.size},
+        "recording_problem": problem,
     }
 
 

@@ -18,7 +18,7 @@ from kvtop.cli import main
 from kvtop.config import Config
 from kvtop.recording import Recording
 from kvtop.run_command import _go
-from kvtop.summary import summary, summary_lines
+from kvtop.summary import recording_facts, summary, summary_lines
 from tests.fake_session import FakeSession, config
 from tests.widgets.made_up import fill, make_store
 
@@ -31,7 +31,8 @@ def session_of(*argv: str) -> tuple[FakeSession, Config]:
 def test_the_summary_adds_up() -> None:
     session, chosen = session_of()
     stress = session.store.stress
-    told = json.loads(json.dumps(summary(session, chosen, 30.0, None, False)))
+    told = json.loads(json.dumps(summary(session, chosen, 30.0, False)))
+    told["run"] |= recording_facts(None, "")
     load = told["load"]
     assert load["operations"] == round(stress.operations.amount)
     assert load["rate"] == pytest.approx(load["operations"] / load["seconds"])
@@ -44,7 +45,6 @@ def test_the_summary_adds_up() -> None:
     total = session.store.counters.total(label, "task-clock")
     assert total is not None
     assert totals[label, "task-clock"] == total.amount
-    assert told["run"]["recording"] is None
     assert any(f"{load['operations']:,} operations" in line for line in summary_lines(told))
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 from kvtop.collectors.attach import choose_call_graph
-from kvtop.collectors.doctor import not_permitted, perf_missing, read_paranoid
 from kvtop.collectors.lock_callers import futex_caller, kernel_caller, kernel_kind
 from kvtop.collectors.lock_waits import FUTEX, LockPoint, LockWaits, split_period
 from kvtop.collectors.perf_buffer import buffer_options
@@ -22,12 +21,12 @@ from kvtop.collectors.perf_pipe import Record
 from kvtop.collectors.perf_script import ScriptParser
 from kvtop.collectors.perf_stream import DWARF, RecordOptions, Stream
 from kvtop.collectors.perf_window import PipeWindow
-from kvtop.collectors.processes import process_exists
 from kvtop.collectors.record_control import CONTROL_OPTIONS, RecordControl
+from kvtop.collectors.reporting import Following
 from kvtop.collectors.tally import Tally
 from kvtop.collectors.tracepoints import Format, TracepointError, read_formats
 from kvtop.collectors.vdso import VDSO, VdsoFile
-from kvtop.events import CollectorStatus, Emit, Health
+from kvtop.events import Emit, Health
 from kvtop.profile.frames import UNKNOWN_SYMBOL
 from kvtop.profile.stacks import StackTable
 from kvtop.tool_events import LockRow, Recording, Tool, ToolReading
@@ -42,7 +41,6 @@ _FILTER = " || ".join(f"op == {op}" for op in _WAITS)
 _SHORTEST = 0.05
 """Seconds of a stretch: a hundred DWARF stacks fill half of perf's buffers."""
 _TURN = 1.0
-_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +133,7 @@ class _Recording:
             self._tally.at(_Key(kind, name, where, sample.pid, sample.comm)).add(length)
 
 
-class Locks:
+class Locks(Following):
     """Emits ToolReading (1 Hz) and CollectorStatus; ``run`` ends where it cannot go on.
 
     ``objects`` are those of another stream of the same processes: their dumps are read already.
@@ -153,24 +151,16 @@ class Locks:
         self.name = str(self.TOOL)
         self._table = table
         self._objects = objects
-        self._pids = tuple(pids)
+        super().__init__(pids)
         self._call_graph = call_graph
-        self._changed = asyncio.Event()
         self._recording: _Recording | None = None
         self._tally: Tally[_Key] = Tally()
-        self._status: tuple[Health, str] | None = None
         self._remark = ""
 
     @property
     def child_pids(self) -> tuple[int, ...]:
         """perf's processes that run for this tool: part of what kvtop costs."""
         return () if self._recording is None else self._recording.stream.pids
-
-    def retarget(self, pids: Sequence[int]) -> None:
-        """Follow these processes from now on; nothing is interrupted where they are the same."""
-        if set(pids) != set(self._pids):
-            self._pids = tuple(pids)
-            self._changed.set()
 
     async def run(self, emit: Emit) -> None:
         """Record until cancelled, or until it makes no sense: the status says why."""
@@ -181,22 +171,10 @@ class Locks:
             return
         objects = JitObjects() if self._objects is None else self._objects
         vdso = VdsoFile()
-        failures = 0
         try:
-            while failures < _TRIES:
-                self._changed.clear()
-                alive = tuple(pid for pid in self._pids if process_exists(pid))
-                if not alive:
-                    self._report(emit, Health.UNAVAILABLE, "Every profiled process has exited.")
-                    await self._changed.wait()
-                    continue
-                reason = await self._record(formats, alive, objects, vdso, emit)
-                if self._changed.is_set() or not all(map(process_exists, alive)):
-                    failures = 0
-                    continue
-                final = reason in (perf_missing(), not_permitted(read_paranoid()))
-                failures = _TRIES if final else failures + 1
-                self._report(emit, Health.UNAVAILABLE, reason)
+            await self._keep_recording(
+                lambda pids: self._record(formats, pids, objects, vdso, emit), emit
+            )
         finally:
             if objects is not self._objects:
                 objects.close()
@@ -265,8 +243,3 @@ class Locks:
 
     def _rows(self) -> tuple[LockRow, ...]:
         return tuple(LockRow(*key, one.latency) for key, one in self._tally.sums().items())
-
-    def _report(self, emit: Emit, health: Health, reason: str = "") -> None:
-        if self._status != (health, reason):
-            self._status = health, reason
-            emit(CollectorStatus(time.monotonic(), self.name, health, reason))

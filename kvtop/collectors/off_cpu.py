@@ -17,7 +17,7 @@ from math import inf
 from pathlib import Path
 
 from kvtop.collectors.attach import choose_call_graph
-from kvtop.collectors.doctor import not_permitted, perf_missing, read_paranoid
+from kvtop.collectors.doctor import not_permitted, read_paranoid
 from kvtop.collectors.fdio import big_pipe
 from kvtop.collectors.flaws import FlawCounts
 from kvtop.collectors.object_symbols import ObjectSymbols
@@ -27,7 +27,7 @@ from kvtop.collectors.perf_pipe import Record
 from kvtop.collectors.perf_script import ScriptParser
 from kvtop.collectors.perf_stream import DWARF, RecordOptions, Stream
 from kvtop.collectors.perf_window import PipeWindow
-from kvtop.collectors.processes import process_exists
+from kvtop.collectors.reporting import Following, GiveUpError
 from kvtop.collectors.switch_rate import STACKS_A_SECOND, Part, plan, switch_rates
 from kvtop.collectors.vdso import VDSO, VdsoFile
 from kvtop.collectors.waits import Waits, split_period
@@ -55,7 +55,6 @@ _TOO_MANY_FOR = 3
 """Seconds above the limit that are no mere burst."""
 _TOO_FEW_FOR = 5
 """Seconds without work after which all stacks are recorded."""
-_TRIES = 3
 WAKERS = "wakers"
 """The collector's name under which the health of recording wakings is told."""
 _PING = b"ping\n"
@@ -176,7 +175,7 @@ class _Recording:
         return known
 
 
-class OffCpu:
+class OffCpu(Following):
     """Emits WaitBatch, WaitStats (1 Hz) and CollectorStatus; ``run`` ends where it cannot go on.
 
     ``objects`` are those of another stream of the same processes: their dumps are read already.
@@ -193,11 +192,9 @@ class OffCpu:
     ) -> None:
         self._table = table
         self._objects = objects
-        self._pids = tuple(pids)
+        super().__init__(pids)
         self._call_graph = call_graph
-        self._changed = asyncio.Event()
         self._recordings: list[_Recording] = []
-        self._status: tuple[Health, str] | None = None
         self._since: float | None = None
         self._with_wakers = False
         self._wakers: Wakers | None = None
@@ -214,40 +211,26 @@ class OffCpu:
         wakers = self._wakers.pids if self._wakers is not None else ()
         return (*(pid for one in self._recordings for pid in one.stream.pids), *wakers)
 
-    def retarget(self, pids: Sequence[int]) -> None:
-        """Follow these processes from now on; nothing is interrupted where they are the same."""
-        if set(pids) != set(self._pids):
-            self._pids = tuple(pids)
-            self._changed.set()
-
     async def run(self, emit: Emit) -> None:
         """Record until cancelled, or until it makes no sense: the status says why."""
         objects = JitObjects() if self._objects is None else self._objects
         vdso = VdsoFile()
-        failures = 0
+
+        async def once(pids: tuple[int, ...]) -> str:
+            rates = await switch_rates(pids)
+            if sum(rates.values()) > MOST_SWITCHES:
+                raise GiveUpError(_too_many(sum(rates.values())))
+            return await self._record(rates, pids, objects, vdso, emit)
+
         try:
-            while failures < _TRIES:
-                self._changed.clear()
-                alive = tuple(pid for pid in self._pids if process_exists(pid))
-                if not alive:
-                    self._report(emit, Health.UNAVAILABLE, "Every profiled process has exited.")
-                    await self._changed.wait()
-                    continue
-                rates = await switch_rates(alive)
-                if sum(rates.values()) > MOST_SWITCHES:
-                    self._report(emit, Health.UNAVAILABLE, _too_many(sum(rates.values())))
-                    return
-                reason = await self._record(rates, alive, objects, vdso, emit)
-                if self._changed.is_set() or not all(map(process_exists, alive)):
-                    failures = 0
-                    continue
-                final = reason in (perf_missing(), not_permitted(read_paranoid()))
-                failures = _TRIES if final or reason.startswith(_STOPPED) else failures + 1
-                self._report(emit, Health.UNAVAILABLE, reason)
+            await self._keep_recording(once, emit)
         finally:
             if objects is not self._objects:
                 objects.close()
             vdso.close()
+
+    def _is_final(self, reason: str) -> bool:
+        return super()._is_final(reason) or reason.startswith(_STOPPED)
 
     async def _record(
         self,
@@ -335,11 +318,6 @@ class OffCpu:
             if stack_rate > 2 * STACKS_A_SECOND or quiet >= _TOO_FEW_FOR:
                 # The threads do something else than when their switches were counted.
                 self._changed.set()
-
-    def _report(self, emit: Emit, health: Health, reason: str = "") -> None:
-        if self._status != (health, reason):
-            self._status = health, reason
-            emit(CollectorStatus(time.monotonic(), self.name, health, reason))
 
 
 async def _tell_wakers(wakers: Wakers, emit: Emit) -> None:

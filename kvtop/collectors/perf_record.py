@@ -24,9 +24,9 @@ from kvtop.collectors.perf_script import ScriptParser
 from kvtop.collectors.perf_stream import SCRIPT_OPTIONS, RecordOptions, Stream
 from kvtop.collectors.perf_window import PipeWindow
 from kvtop.collectors.processes import MACHINE, process_exists, started_since
+from kvtop.collectors.reporting import ALL_EXITED, Reporting
 from kvtop.collectors.vdso import VDSO, VdsoFile
 from kvtop.events import (
-    CollectorStatus,
     Emit,
     Flaw,
     FlawKind,
@@ -65,7 +65,7 @@ class _Counts:
         )
 
 
-class PerfRecord:
+class PerfRecord(Reporting):
     """Emits SampleBatch, PipelineStats (1 Hz), CollectorStatus, and a GAP marker per restart."""
 
     name = "perf_record"
@@ -97,7 +97,6 @@ class PerfRecord:
         self._before = _Counts()
         """Of the streams before the present one."""
         self._changed = asyncio.Event()
-        self._status: tuple[Health, str] | None = None
         self._delay: float | None = None
         self._events: dict[str, None] = {}
         """What the present stream has sampled so far, in order of appearance."""
@@ -135,7 +134,7 @@ class PerfRecord:
                 self._changed.clear()
                 alive = tuple(pid for pid in self.options.pids if process_exists(pid))
                 if not alive:
-                    self._report(emit, Health.UNAVAILABLE, "Every profiled process has exited.")
+                    self._report(emit, Health.UNAVAILABLE, ALL_EXITED)
                     await self._changed.wait()
                     continue
                 # A perf that comes late does not follow the children there are already.
@@ -303,8 +302,3 @@ class PerfRecord:
         """One sentence about the object that breaks the most stacks."""
         worst = next(flaw for flaw in self._flaws() if flaw.kind is FlawKind.BROKEN)
         return f"Most stacks are cut off: {worst.cause}; {worst.remedy}."
-
-    def _report(self, emit: Emit, health: Health, reason: str = "") -> None:
-        if self._status != (health, reason):
-            self._status = health, reason
-            emit(CollectorStatus(time.monotonic(), self.name, health, reason))

@@ -19,7 +19,8 @@ from kvtop.collectors.doctor import explain, perf_missing
 from kvtop.collectors.events_list import split_events
 from kvtop.collectors.fdio import big_pipe, readable
 from kvtop.collectors.processes import MACHINE, process_exists
-from kvtop.events import CollectorStatus, CountedBy, CounterReading, Emit, Health, Target
+from kvtop.collectors.reporting import Reporting
+from kvtop.events import CountedBy, CounterReading, Emit, Health, Target
 from kvtop.profile.text import safe_text
 
 EVENTS = (
@@ -208,7 +209,7 @@ class _Key(NamedTuple):
     events: tuple[str, ...]
 
 
-class PerfStat:
+class PerfStat(Reporting):
     """Emits CounterReading per target, event and interval, and CollectorStatus."""
 
     name = "perf_stat"
@@ -226,7 +227,6 @@ class PerfStat:
         self._targets = tuple(targets)
         self._changed = asyncio.Event()
         self._children: dict[str, int] = {}
-        self._status: tuple[Health, str] | None = None
 
     @property
     def child_pids(self) -> tuple[int, ...]:
@@ -282,39 +282,55 @@ class PerfStat:
     async def _count(
         self, label: str, pid: int, interval: float, events: tuple[str, ...], emit: Emit
     ) -> str:
-        source, sink = big_pipe()
         args = ["perf", "stat", "-I", str(round(interval * 1000)), "-x", SEPARATOR]
         args += ["--log-fd", "1", "-e", ",".join(events)]
         delay = round((self._delay_until - time.monotonic()) * 1000)
         args += ["-D", str(delay)] if delay > 0 else []
         args += ["-a"] if pid == MACHINE else ["-p", str(pid)]
+
+        def started(child: int) -> None:
+            self._children[label] = child
+
+        def deliver(reading: CounterReading) -> None:
+            self._report(emit, Health.OK)
+            emit(reading)
+
         try:
-            try:
-                child = await Child.spawn(args, stdout=sink)
-            finally:
-                os.close(sink)
-            async with child:
-                self._children[label] = child.pid
-                parser = StatParser(label)
-                said = b""
-                while await readable(source):
-                    data = os.read(source, 1 << 16)
-                    if not data:
-                        break
-                    said = (said + data)[-4096:]
-                    for reading in parser.feed(data, time.monotonic()):
-                        self._report(emit, Health.OK)
-                        emit(reading)
-                await child.wait()
-                return explain(child.stderr or said.decode(errors="replace"))
+            return await stream_stat(args, StatParser(label), started, deliver)
         finally:
-            os.close(source)
             self._children.pop(label, None)
 
-    def _report(self, emit: Emit, health: Health, reason: str = "") -> None:
-        if self._status != (health, reason):
-            self._status = health, reason
-            emit(CollectorStatus(time.monotonic(), self.name, health, reason))
+
+async def stream_stat(
+    args: list[str],
+    parser: StatParser,
+    started: Callable[[int], None],
+    deliver: Callable[[CounterReading], None],
+) -> str:
+    """Run ``perf stat -I`` with ``--log-fd 1`` until it ends; one sentence on why it did.
+
+    ``started`` gets its PID. FileNotFoundError where there is no perf.
+    """
+    source, sink = big_pipe()
+    try:
+        try:
+            child = await Child.spawn(args, stdout=sink)
+        finally:
+            os.close(sink)
+        async with child:
+            started(child.pid)
+            said = b""
+            while await readable(source):
+                data = os.read(source, 1 << 16)
+                if not data:
+                    break
+                said = (said + data)[-4096:]
+                for reading in parser.feed(data, time.monotonic()):
+                    deliver(reading)
+            await child.wait()
+            return explain(child.stderr or said.decode(errors="replace"))
+    finally:
+        os.close(source)
 
 
 async def _stop(tasks: Sequence[asyncio.Task[None]]) -> None:

@@ -22,7 +22,8 @@ from kvtop.collectors.children import Child
 from kvtop.collectors.fdio import big_pipe, read_to_end
 from kvtop.collectors.processes import process_exists
 from kvtop.collectors.pyspy_raw import mark_torn, parse_raw
-from kvtop.events import CollectorStatus, Emit, Health, SpiedBatch, StackSample, Target
+from kvtop.collectors.reporting import Reporting
+from kvtop.events import Emit, Health, SpiedBatch, StackSample, Target
 from kvtop.profile.stacks import StackTable
 from kvtop.profile.text import safe_text
 
@@ -35,7 +36,7 @@ MOST = 8
 _RETRY = 5.0
 
 
-class PySpy:
+class PySpy(Reporting):
     """Emits SpiedBatch, a recording each, and CollectorStatus."""
 
     name = "py-spy"
@@ -45,7 +46,6 @@ class PySpy:
         self._targets = tuple(targets)
         self._changed = asyncio.Event()
         self._children: dict[int, int] = {}
-        self._status: tuple[Health, str] | None = None
         self._left_out = 0
 
     @property
@@ -143,11 +143,6 @@ class PySpy:
             )
         self._report(emit, Health.OK, reason)
         emit(SpiedBatch(tuple(samples)))
-
-    def _report(self, emit: Emit, health: Health, reason: str = "") -> None:
-        if self._status != (health, reason):
-            self._status = health, reason
-            emit(CollectorStatus(time.monotonic(), self.name, health, reason))
 
 
 _MISSING = f"py-spy is not installed: {sys.executable} -m pip install py-spy."

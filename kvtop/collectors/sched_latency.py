@@ -115,7 +115,7 @@ class SchedLatency(TraceTool):
             began = time.monotonic()
             await asyncio.sleep(1.0)
             self.turn(0.0, time.monotonic() - began)
-            self.report(emit, Health.DEGRADED, reason)
+            self._report(emit, Health.DEGRADED, reason)
             self.tell(emit, 0.0, 0)
 
     def turn(self, recorded: float, passed: float) -> None:

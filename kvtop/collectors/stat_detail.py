@@ -7,17 +7,14 @@ It knows the threads that were there when it started: where others come, it is s
 from __future__ import annotations
 
 import asyncio
-import os
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from kvtop.collectors.checks import read_rights
-from kvtop.collectors.children import Child
-from kvtop.collectors.doctor import explain, perf_missing, read_paranoid
-from kvtop.collectors.fdio import big_pipe, readable
-from kvtop.collectors.perf_stat import SEPARATOR, StatParser
-from kvtop.events import CollectorStatus, CountedBy, Emit, Health, Target
+from kvtop.collectors.doctor import perf_missing, read_paranoid
+from kvtop.collectors.perf_stat import SEPARATOR, StatParser, stream_stat
+from kvtop.collectors.reporting import ALL_EXITED, Reporting
+from kvtop.events import CountedBy, CounterReading, Emit, Health, Target
 
 _LOOK_EVERY = 2.0
 _RETRY = 5.0
@@ -27,7 +24,7 @@ WHOLE_MACHINE = (
 )
 
 
-class StatDetail:
+class StatDetail(Reporting):
     """Emits CounterReading by thread or by core, and CollectorStatus; at rest until asked."""
 
     name = "stat_detail"
@@ -38,7 +35,6 @@ class StatDetail:
         self._events: tuple[str, ...] = ()
         self._targets: tuple[Target, ...] = ()
         self._changed = asyncio.Event()
-        self._status: tuple[Health, str] | None = None
         self._child: int | None = None
 
     @property
@@ -68,7 +64,7 @@ class StatDetail:
                 continue
             threads = _threads(self._targets)
             if self._by is CountedBy.THREAD and not threads:
-                self._report(emit, Health.UNAVAILABLE, "Every profiled process has exited.")
+                self._report(emit, Health.UNAVAILABLE, ALL_EXITED)
                 await self._changed.wait()
                 continue
             counting = asyncio.create_task(self._count(threads, emit))
@@ -110,36 +106,19 @@ class StatDetail:
             label = threads.get(int(tid))
             return None if label is None else f"{label} {comm} {tid}"
 
-        source, sink = big_pipe()
+        def started(pid: int) -> None:
+            self._child = pid
+
+        def deliver(reading: CounterReading) -> None:
+            self._report(emit, Health.OK)
+            emit(reading)
+
         try:
-            try:
-                child = await Child.spawn(args, stdout=sink)
-            except FileNotFoundError:
-                return perf_missing()
-            finally:
-                os.close(sink)
-            async with child:
-                self._child = child.pid
-                parser = StatParser("", by, name)
-                said = b""
-                while await readable(source):
-                    data = os.read(source, 1 << 16)
-                    if not data:
-                        break
-                    said = (said + data)[-4096:]
-                    for reading in parser.feed(data, time.monotonic()):
-                        self._report(emit, Health.OK)
-                        emit(reading)
-                await child.wait()
-                return explain(child.stderr or said.decode(errors="replace"))
+            return await stream_stat(args, StatParser("", by, name), started, deliver)
+        except FileNotFoundError:
+            return perf_missing()
         finally:
             self._child = None
-            os.close(source)
-
-    def _report(self, emit: Emit, health: Health, reason: str = "") -> None:
-        if self._status != (health, reason):
-            self._status = health, reason
-            emit(CollectorStatus(time.monotonic(), self.name, health, reason))
 
 
 def _threads(targets: Sequence[Target]) -> dict[int, str]:

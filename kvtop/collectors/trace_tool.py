@@ -8,21 +8,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from kvtop.collectors.doctor import not_permitted, perf_missing, read_paranoid
-from kvtop.collectors.processes import process_exists
+from kvtop.collectors.reporting import Following
 from kvtop.collectors.trace_stream import TraceEvent, TraceOptions, TraceStream
 from kvtop.collectors.tracepoints import Format, TracepointError, read_formats
-from kvtop.events import CollectorStatus, Emit, Health
+from kvtop.events import Emit, Health
 from kvtop.profile.text import safe_text
 from kvtop.tool_events import Recording, Row, Tool, ToolReading
 
 _TURN = 1.0
-_TRIES = 3
 _NAME_FOR = 5.0
 """Seconds after which a thread's name is looked at again."""
 
 
-class TraceTool:
+class TraceTool(Following):
     """Emits ToolReading (1 Hz) and CollectorStatus; ``run`` ends where it cannot go on.
 
     A subclass names its ``EVENTS``, makes sums of them in ``take`` and rows in ``rows``.
@@ -34,10 +32,8 @@ class TraceTool:
 
     def __init__(self, pids: Sequence[int]) -> None:
         self.name = str(self.TOOL)
-        self._pids = tuple(pids)
-        self._changed = asyncio.Event()
+        super().__init__(pids)
         self._stream: TraceStream | None = None
-        self._status: tuple[Health, str] | None = None
 
     # What a subclass does
 
@@ -76,34 +72,16 @@ class TraceTool:
         """Record from now on what `options` says now."""
         self._changed.set()
 
-    def retarget(self, pids: Sequence[int]) -> None:
-        """Follow these processes from now on; nothing is interrupted where they are the same."""
-        if set(pids) != set(self._pids):
-            self._pids = tuple(pids)
-            self._changed.set()
-
     async def run(self, emit: Emit) -> None:
         """Record until cancelled, or until it makes no sense: the status says why."""
         try:
             self.prepare(read_formats(self.EVENTS))
         except TracepointError as error:
-            self.report(emit, Health.UNAVAILABLE, str(error))
+            self._report(emit, Health.UNAVAILABLE, str(error))
             return
-        failures = 0
-        while failures < _TRIES:
-            self._changed.clear()
-            alive = tuple(pid for pid in self._pids if process_exists(pid))
-            if not alive and not self.WHOLE_MACHINE:
-                self.report(emit, Health.UNAVAILABLE, "Every profiled process has exited.")
-                await self._changed.wait()
-                continue
-            reason = await self._record(alive, emit)
-            if self._changed.is_set() or not all(map(process_exists, alive)):
-                failures = 0
-                continue
-            final = reason in (perf_missing(), not_permitted(read_paranoid()))
-            failures = _TRIES if final else failures + 1
-            self.report(emit, Health.UNAVAILABLE, reason)
+        await self._keep_recording(
+            lambda pids: self._record(pids, emit), emit, without_targets=self.WHOLE_MACHINE
+        )
 
     async def _record(self, pids: tuple[int, ...], emit: Emit) -> str:
         """Record until something ends or changes; one sentence on why it did."""
@@ -137,7 +115,7 @@ class TraceTool:
             self.turn(took, now - last[0])
             rate = (seen - last[2]) / took if took > 0 else 0.0
             last = now, recorded, seen
-            self.report(emit, Health.OK)
+            self._report(emit, Health.OK)
             self.tell(emit, rate, stream.lost)
 
     def tell(self, emit: Emit, rate: float, lost: int) -> None:
@@ -145,12 +123,6 @@ class TraceTool:
         now = time.monotonic()
         seconds, share = self.covered()
         emit(ToolReading(self.TOOL, Recording(now, seconds, share, rate, lost), self.rows()))
-
-    def report(self, emit: Emit, health: Health, reason: str = "") -> None:
-        """Tell how it works, once."""
-        if self._status != (health, reason):
-            self._status = health, reason
-            emit(CollectorStatus(time.monotonic(), self.name, health, reason))
 
 
 class ThreadNames:

@@ -39,7 +39,7 @@ _SAMPLE_TYPE_AT = 32
 _SETTLE_NS = 500_000_000
 """perf reads one CPU's buffer after the other: records are put in order when they are so old."""
 _TELL_NS = 250_000_000
-_PIECE_NS = 1_000_000_000
+PIECE_NS = 1_000_000_000
 """A wait that goes on is told in pieces of this length, to be seen before its end."""
 _PIECES_A_SECOND = 100
 _LONG_NS = 100_000_000
@@ -271,7 +271,7 @@ class Waits:
     def _take_pieces(self, horizon: int) -> None:
         """Of waits that go on, tell what is past."""
         waiting = [(tid, t, t.wait) for tid, t in self._threads.items() if t.wait is not None]
-        longest = max(_PIECE_NS, len(waiting) * 1_000_000_000 // _PIECES_A_SECOND)
+        longest = max(PIECE_NS, len(waiting) * 1_000_000_000 // _PIECES_A_SECOND)
         for tid, thread, wait in waiting:
             if horizon - wait.since >= longest:
                 self._over(thread, tid, wait, horizon)

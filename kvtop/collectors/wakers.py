@@ -17,6 +17,7 @@ from pathlib import Path
 
 from kvtop.collectors.trace_stream import GAP, TraceEvent, TraceOptions, TraceStream
 from kvtop.collectors.tracepoints import TracepointError, read_formats
+from kvtop.collectors.waits import PIECE_NS
 from kvtop.events import StackSample, WaitState
 from kvtop.profile.frames import Frame, Kind
 from kvtop.profile.stacks import StackTable
@@ -103,8 +104,11 @@ class Wakers:
         at = bisect_right(known, end_ns + 1000, key=lambda one: one[0]) - 1
         if at >= 0 and known[at][0] >= end_ns - length_ns:
             return known[at][1]
+        # Shorter than a piece: it has ended, and perf missed its waking. Some kernels do not record
+        # what an interrupt does on an idle core (seen with Linux 6.18 in a virtual machine).
         whole = 0 < self._began_ns <= end_ns - length_ns and end_ns <= self._progress_ns
-        return GOES_ON if whole and tid in self._tids else NOT_SEEN
+        goes_on = whole and length_ns >= PIECE_NS and tid in self._tids
+        return GOES_ON if goes_on else NOT_SEEN
 
     def _deliver(self, events: list[TraceEvent]) -> None:
         quiet = time.monotonic_ns() - _LATE_NS

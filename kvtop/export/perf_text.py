@@ -101,7 +101,7 @@ class PerfText:
         """A line that is no frame: of a thread that is known, or to be looked at closely."""
         line: bytes = match[0]
         parts = line.rsplit(None, 3)
-        who = self._who.get(parts[0])
+        who = self._who.get(parts[0]) if parts else None
         if who is not None and len(parts) == 4 and parts[1][-1:] == parts[3][-1:] == b":":
             return b"%b %b %b %b" % (who, *parts[1:])
         found = _HEADER.match(line)

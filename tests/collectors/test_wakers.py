@@ -41,7 +41,9 @@ def test_the_last_waking_within_the_wait_counts() -> None:
     wakers._deliver([waking(10 * S, 50), waking(11 * S, 51, 8), waking(12 * S, 50, 8)])
     assert wakers.waker(50, 10 * S + 5, S).symbol == "woken by seven (7)"
     assert wakers.waker(50, 12 * S + 5, S).symbol == "woken by eight (8)"
-    assert wakers.waker(50, 11 * S, S // 2) == GOES_ON
+    assert wakers.waker(50, 11 * S + 500, S) == GOES_ON
+    # It ended before a piece of it was told: its waking is missing.
+    assert wakers.waker(50, 11 * S, S // 2) == NOT_SEEN
     assert wakers.waker(50, 2 * S, 3 * S) == NOT_SEEN
     assert wakers.waker(99, 10 * S, S) == NOT_SEEN
     # So far the stream is not read yet.
@@ -105,12 +107,21 @@ async def test_a_thread_that_answers_and_a_timer() -> None:
                 }
 
             def enough() -> bool:
+                answered, others = by_whom()
+                return answered > S // 2 and others > S
+
+            def by_whom() -> tuple[int, int]:
                 found = wakers()
-                answered = sum(n for name, n in found.items() if f"({program.pid})" in name)
-                return answered > S // 2 and found.get(INTERRUPT.symbol, 0) > S
+                named = [n for name, n in found.items() if f"({program.pid})" in name]
+                # Not every kernel records what the timer of an idle core does.
+                nobody = [found.get(frame.symbol, 0) for frame in (INTERRUPT, NOT_SEEN)]
+                return sum(named), sum(nobody)
 
             await until(enough)
-            found = wakers()
-            answered = sum(n for name, n in found.items() if f"({program.pid})" in name)
+            before = by_whom()
+            # What the first seconds hold was not recorded from the start.
+            await until(lambda: sum(by_whom()) - sum(before) > 2 * S)
+            answered, others = (b - a for a, b in zip(before, by_whom(), strict=True))
             # 30 ms for the other thread's answer, 60 ms for a timer.
-            assert 0.25 < answered / found[INTERRUPT.symbol] < 0.9
+            assert 0.25 < answered / others < 0.9
+            assert GOES_ON.symbol not in wakers()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kvtop.collectors.perf_script import ScriptParser
@@ -85,6 +85,7 @@ def test_the_size_of_pieces_does_not_matter(head: str, size: int, preface: bool)
     assert read(text, size)[0] == read(text)[0] != []
 
 
+@example(b"\x0b")
 @given(st.binary(max_size=400))
 def test_any_bytes_are_read_without_an_error(data: bytes) -> None:
     read(data)
