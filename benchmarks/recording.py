@@ -39,8 +39,10 @@ from kvtop.events import (
     WaitBatch,
 )
 from kvtop.profile.stacks import StackTable
-from kvtop.recording import Recording, RecordingMeta, RecordingWriter
+from kvtop.recording.meta import RecordingMeta
 from kvtop.recording.player import Player
+from kvtop.recording.reader import Recording
+from kvtop.recording.writer import RecordingWriter
 from kvtop.store import RunInfo
 
 SECONDS, RATE, STACKS = 600, 5 * 99, 20_000

@@ -8,24 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import platform
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from kvtop import __version__
 from kvtop.config import Config
 from kvtop.events import CollectorStatus, Event, Health, LogLine
 from kvtop.profile.text import safe_text
 from kvtop.recording.history import History
-from kvtop.recording.meta import RecordingError, RecordingMeta
-from kvtop.recording.reader import Recording
-from kvtop.recording.writer import RecordingWriter
 from kvtop.store import Store
+
+if TYPE_CHECKING:
+    from kvtop.recording.writer import RecordingWriter
 
 NAME = "recording"
 """What a failure's status is called."""
@@ -77,8 +74,12 @@ class Recorder:
         """
         if self._task is not None:
             return
+        # Loaded when something is recorded: --attach has data the sooner for it.
+        from kvtop.recording.writer import RecordingWriter
+        from kvtop.run_facts import run_facts
+
         self.problem = ""
-        meta = describe(self._store, self._config)
+        meta = run_facts(self._store, self._config)
         writer = self._writer = RecordingWriter(path, meta, self._store.table)
         self._stop.clear()
         if past:
@@ -146,55 +147,3 @@ class Recorder:
         now = time.monotonic()
         self._store.apply(CollectorStatus(now, NAME, Health.UNAVAILABLE, self.problem))
         self._store.apply(LogLine(now, NAME, "error", self.problem))
-
-
-def describe(store: Store, config: Config) -> RecordingMeta:
-    """What is known of the run now."""
-    commands = [target.command for target in store.targets.values()] or [" ".join(config.command)]
-    return RecordingMeta(
-        kvtop=__version__,
-        host=store.info.host,
-        kernel=store.info.kernel,
-        perf=store.info.perf_version,
-        cpu=store.info.cpu or cpu_model(),
-        cpus=store.info.cpus or os.cpu_count() or 0,
-        event=config.event or "",
-        frequency=0 if config.period else config.frequency,
-        period=config.period,
-        call_graph=config.call_graph,
-        command=("kvtop", *sys.argv[1:]),
-        targets=tuple(command for command in commands if command),
-        value_size=config.value_size if store.info.has_faults and not config.no_stress else None,
-        wall=time.time(),
-        run=store.info,
-    )
-
-
-def cpu_model() -> str:
-    """The CPU as /proc/cpuinfo names it (proc(5)); its architecture where it names none."""
-    with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
-            name, _, value = line.partition(":")
-            if name.strip() == "model name":
-                return value.strip()
-    return platform.machine()
-
-
-def make_room(path: Path) -> None:
-    """Rename a recording that has this name already to FILE.old, as ``perf record`` does.
-
-    RecordingError where the file is something else, which is never touched.
-    """
-    if not path.exists() and not path.is_symlink():
-        return
-    try:
-        if path.is_file() and path.stat().st_size:
-            Recording.open(path)
-        elif not path.is_file():
-            raise RecordingError(f"{safe_text(str(path))} is no file")
-        path.replace(path.with_name(f"{path.name}.old"))
-    except OSError as error:
-        raise RecordingError(f"cannot rename {safe_text(str(path))}: {error.strerror}") from error
-    except RecordingError as error:
-        name = safe_text(str(path))
-        raise RecordingError(f"{name} exists and is no recording: name another file") from error

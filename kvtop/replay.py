@@ -12,7 +12,8 @@ from math import inf
 
 from kvtop.config import UsageError, add_options, load
 from kvtop.profile.text import safe_text
-from kvtop.recording import Recording, RecordingError
+from kvtop.recording.meta import RecordingError
+from kvtop.recording.reader import Recording
 
 SCREEN_OPTIONS = ("theme", "no_mouse", "refresh", "window", "layers", "output")
 _LARGE = 1_000_000

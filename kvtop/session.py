@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from kvtop import debug_log
 from kvtop.attached import Attached
-from kvtop.collectors.annotate import AnnotateError, Span
 from kvtop.collectors.attach import AttachError
 from kvtop.collectors.doctor import PerfFacts, probe
 from kvtop.collectors.events_list import EventInfo, list_events
@@ -43,8 +42,7 @@ from kvtop.profile.frames import Frame
 from kvtop.profile.listing import Listing
 from kvtop.profile.ring import Filter, SampleRing
 from kvtop.profile.stacks import StackTable
-from kvtop.recorder import Recorder, make_room
-from kvtop.recording.meta import RecordingError
+from kvtop.recorder import Recorder
 from kvtop.sampling import check_options, counted_events, problem_of
 from kvtop.store import RunInfo, Store
 from kvtop.tool_events import Tool
@@ -202,6 +200,8 @@ class Session:
         ``start`` and ``end`` are monotonic seconds; the recording goes back a minute at most.
         AnnotateError, OSError where that cannot be told.
         """
+        from kvtop.collectors.annotate import AnnotateError, Span
+
         pids = None
         if label is not None:
             pids = frozenset(who.pid for who in self._ring.origins if who.label == label)
@@ -447,6 +447,9 @@ class Session:
     def _make_room(self) -> None:
         """UsageError where ``--record`` names a file that cannot be one."""
         if self.config.record is not None:
+            from kvtop.recording.meta import RecordingError
+            from kvtop.recording.room import make_room
+
             try:
                 make_room(self.config.record)
             except RecordingError as error:
@@ -457,6 +460,8 @@ class Session:
         self.store = Store(info, self._ring)
         self.recorder = Recorder(self.store, self.config)
         if self.config.record is not None:
+            from kvtop.recording.meta import RecordingError
+
             try:
                 self.recorder.start(self.config.record)
             except RecordingError as error:

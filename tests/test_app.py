@@ -19,7 +19,7 @@ from kvtop.keys import KEYS, Key
 from kvtop.profile.frames import Frame, Kind
 from kvtop.profile.ring import Filter
 from kvtop.profile.scope import WINDOWS, TimeRange
-from kvtop.recording import Recording
+from kvtop.recording.reader import Recording
 from kvtop.screens import SCREENS
 from kvtop.tool_events import Tool
 from kvtop.widgets.base import LineWidget

@@ -12,9 +12,11 @@ import pytest
 
 from kvtop.events import Health, MarkerKind, NodeState, NodeStatus, Role, TargetsChanged
 from kvtop.profile.ring import EVERYTHING, GroupKey, SampleRing
-from kvtop.recorder import Recorder, make_room
-from kvtop.recording import Recording, RecordingError
+from kvtop.recorder import Recorder
 from kvtop.recording.history import History
+from kvtop.recording.meta import RecordingError
+from kvtop.recording.reader import Recording
+from kvtop.recording.room import make_room
 from kvtop.session import Session
 from kvtop.store import Store
 from tests.fake_session import config

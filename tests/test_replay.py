@@ -9,7 +9,7 @@ from textual.pilot import Pilot
 
 from kvtop.cli import main
 from kvtop.events import LogLine, TargetsChanged
-from kvtop.recording import Recording
+from kvtop.recording.reader import Recording
 from kvtop.replay_app import KEYS, ReplayApp
 from kvtop.replay_session import ReplaySession, span_text
 from kvtop.widgets.diff_screen import DiffScreen

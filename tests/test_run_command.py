@@ -16,7 +16,7 @@ import pytest
 
 from kvtop.cli import main
 from kvtop.config import Config
-from kvtop.recording import Recording
+from kvtop.recording.reader import Recording
 from kvtop.run_command import _go
 from kvtop.summary import recording_facts, summary, summary_lines
 from tests.fake_session import FakeSession, config

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from kvtop.collectors.annotate import AnnotateError, Span, annotate, python_source
 from kvtop.collectors.attach import choose_call_graph
 from kvtop.collectors.children import Child
 from kvtop.collectors.doctor import explain, perf_missing
@@ -40,6 +40,9 @@ from kvtop.profile.frames import Frame, Kind
 from kvtop.profile.idle import is_idle
 from kvtop.profile.listing import Listing
 from kvtop.profile.stacks import StackTable
+
+if TYPE_CHECKING:
+    from kvtop.collectors.annotate import Span
 
 _STATS_EVERY = 1.0
 _BACKOFF = (0.5, 1.0, 2.0, 4.0, 8.0)
@@ -173,12 +176,15 @@ class PerfRecord(Reporting):
 
     async def annotate(self, frame: Frame, span: Span) -> Listing:
         """Samples per line and instruction of a function; AnnotateError where it cannot be told."""
+        # Loaded when it is asked for: --attach has data the sooner for it.
+        from kvtop.collectors import annotate
+
         if frame.kind is Kind.PYTHON:
-            return await python_source(frame)
+            return await annotate.python_source(frame)
         attr = self._stream.attr if self._stream is not None else None
         if attr is None:
-            raise AnnotateError("perf has recorded nothing yet.")
-        return await annotate(self.window, attr, frame, span)
+            raise annotate.AnnotateError("perf has recorded nothing yet.")
+        return await annotate.annotate(self.window, attr, frame, span)
 
     async def write_unfold(self, perf_data: Path, path: Path) -> None:
         """Save ``perf script``'s text of a file of `write_perf_data`; OSError where that fails."""

@@ -29,7 +29,8 @@ from kvtop.events import (
 from kvtop.profile.cumulative import Cumulative
 from kvtop.profile.stacks import StackTable
 from kvtop.profile.text import safe_text
-from kvtop.recording import Recording, RecordingError
+from kvtop.recording.meta import RecordingError
+from kvtop.recording.reader import Recording
 
 if TYPE_CHECKING:
     from kvtop.compare.inputs import Choice

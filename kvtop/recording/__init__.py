@@ -2,9 +2,3 @@
 
 docs/recording.md describes the format. Nothing here knows of collectors or of the screen.
 """
-
-from kvtop.recording.meta import RecordingError, RecordingMeta
-from kvtop.recording.reader import Recording
-from kvtop.recording.writer import RecordingWriter
-
-__all__ = ["Recording", "RecordingError", "RecordingMeta", "RecordingWriter"]

@@ -29,7 +29,6 @@ from kvtop.events import (
     TargetsChanged,
 )
 from kvtop.profile.listing import Listing
-from kvtop.recorder import cpu_model
 from kvtop.recording.codec import DecodeError, pack
 from kvtop.recording.samples import SampleEncoder
 from kvtop.remote.messages import (
@@ -41,6 +40,7 @@ from kvtop.remote.messages import (
     pack_listing,
     unpack_frame,
 )
+from kvtop.run_facts import cpu_model
 from kvtop.session import Session, StartError
 from kvtop.tool_events import Tool
 

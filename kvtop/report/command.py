@@ -11,7 +11,7 @@ from kvtop.export.outputs import write_file
 from kvtop.layers_config import load_rules
 from kvtop.opening.model import ProfileError
 from kvtop.profile.text import safe_text
-from kvtop.recording import RecordingError
+from kvtop.recording.meta import RecordingError
 from kvtop.report.compose import compose
 from kvtop.report.html import write_html
 from kvtop.report.markdown import write_markdown

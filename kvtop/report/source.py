@@ -16,8 +16,8 @@ from kvtop.profile.layers import Rule
 from kvtop.profile.ring import EVERYTHING, GroupKey, SampleRing
 from kvtop.profile.series import Series
 from kvtop.profile.stacks import StackTable
-from kvtop.recording import Recording
 from kvtop.recording.meta import MAGIC, RecordingMeta
+from kvtop.recording.reader import Recording
 from kvtop.report.history import History
 from kvtop.store import Store
 

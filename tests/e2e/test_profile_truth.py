@@ -12,7 +12,7 @@ import pytest
 
 from kvtop.events import SampleBatch
 from kvtop.profile.frames import Kind
-from kvtop.recording import Recording
+from kvtop.recording.reader import Recording
 
 pytestmark = pytest.mark.e2e
 

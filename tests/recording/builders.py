@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from kvtop.events import Event, SampleBatch, SpiedBatch, StackSample, WaitBatch
 from kvtop.profile.stacks import StackTable
-from kvtop.recording import RecordingMeta, RecordingWriter
+from kvtop.recording.meta import RecordingMeta
+from kvtop.recording.writer import RecordingWriter
 from kvtop.store import RunInfo
 
 STARTED = 1000.0

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kvtop.events import Event, LogLine, SampleBatch, StackSample
-from kvtop.recording import Recording, RecordingError, RecordingWriter
-from kvtop.recording.meta import MAGIC
+from kvtop.recording.meta import MAGIC, RecordingError
+from kvtop.recording.reader import Recording
+from kvtop.recording.writer import RecordingWriter
 from tests.recording.builders import META, STARTED, stacks_of, table_of
 
 

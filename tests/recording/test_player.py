@@ -8,8 +8,8 @@ import pytest
 
 from kvtop.events import Marker, MarkerKind, SampleBatch, TargetsChanged, WaitBatch
 from kvtop.profile.ring import Filter, GroupKey
-from kvtop.recording import Recording
 from kvtop.recording.player import Player
+from kvtop.recording.reader import Recording
 from kvtop.store import Store
 from tests.recording.builders import write
 from tests.widgets.made_up import START, make_store, play, targets

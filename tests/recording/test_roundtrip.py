@@ -24,8 +24,9 @@ from kvtop.events import (
 )
 from kvtop.profile.frames import Frame, Kind
 from kvtop.profile.stacks import StackTable
-from kvtop.recording import Recording, RecordingError, RecordingWriter
-from kvtop.recording.meta import MAGIC, VERSION
+from kvtop.recording.meta import MAGIC, VERSION, RecordingError
+from kvtop.recording.reader import Recording
+from kvtop.recording.writer import RecordingWriter
 from tests.recording.builders import (
     BATCHES,
     EVENT_CLASSES,

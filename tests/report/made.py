@@ -32,7 +32,7 @@ from kvtop.events import (
 )
 from kvtop.profile.frames import Frame, Kind
 from kvtop.profile.stacks import StackTable
-from kvtop.recording import RecordingMeta
+from kvtop.recording.meta import RecordingMeta
 from tests.recording.builders import META, STARTED, write
 
 SECONDS = 40

@@ -17,7 +17,7 @@ from kvtop.profile.advice import findings
 from kvtop.profile.layers import Layers
 from kvtop.profile.scope import Scope
 from kvtop.profile.stacks import StackTable
-from kvtop.recording import Recording
+from kvtop.recording.reader import Recording
 from kvtop.report.blocks import Advice, Block, Chart, Flame, Report, Table
 from kvtop.report.compose import compose
 from kvtop.report.source import open_material
