@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from kvtop.widgets.flamegraph_screen import FlamegraphScreen
 
 REFRESH_STEPS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-FIRST_TICKS = (0.1, 0.2, 0.3, 0.4)
+FIRST_TICKS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4)
 """Seconds after the start at which to look for the first data, before the refresh interval."""
 NOT_OFFERED = ("Keys", "Maximize", "Minimize")
 """Commands of Textual's palette that kvtop's own keys do better."""

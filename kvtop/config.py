@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import tomllib
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -661,12 +660,16 @@ def _check_remote(config: Config) -> None:
 
 def _read_file(path: Path) -> dict[str, str]:
     try:
-        with path.open("rb") as file:
-            data = tomllib.load(file)
+        text = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}.") from error
+    # Few have such a file, and the parser takes 10 ms to load.
+    import tomllib
+
+    try:
+        data = tomllib.loads(text.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not valid TOML: {error}.") from error
     known = {option.name for option in OPTIONS}

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kvtop.config import UsageError, config_path
-from kvtop.profile.layers import Rule, RuleError, parse_rules
+
+if TYPE_CHECKING:
+    from kvtop.profile.layers import Rule
 
 BUILT_IN = Path(__file__).parent / "layers.toml"
 _MOST = 1 << 20
@@ -34,6 +37,9 @@ def user_rules(chosen: Path | None, environ: Mapping[str, str] = os.environ) -> 
         raise UsageError(f"--layers: cannot read {path}: {error.strerror}.") from error
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}.") from error
+    # Few have such a file, and every start would load what reads it.
+    from kvtop.profile.layers import RuleError, parse_rules
+
     if len(raw) > _MOST:
         raise UsageError(f"{path} is longer than a file of rules can be ({_MOST >> 20} MiB).")
     try:
@@ -46,4 +52,6 @@ def user_rules(chosen: Path | None, environ: Mapping[str, str] = os.environ) -> 
 
 def load_rules(chosen: Path | None, environ: Mapping[str, str] = os.environ) -> tuple[Rule, ...]:
     """The user's rules before the built-in ones."""
+    from kvtop.profile.layers import parse_rules
+
     return user_rules(chosen, environ) + parse_rules(BUILT_IN.read_text(encoding="utf-8"))

@@ -39,7 +39,6 @@ from kvtop.events import (
     TargetsChanged,
 )
 from kvtop.profile.frames import Frame
-from kvtop.profile.listing import Listing
 from kvtop.profile.ring import Filter, SampleRing
 from kvtop.profile.stacks import StackTable
 from kvtop.recorder import Recorder
@@ -54,6 +53,7 @@ if TYPE_CHECKING:
     from kvtop.collectors.off_cpu import OffCpu
     from kvtop.collectors.pyspy import PySpy
     from kvtop.collectors.toolbox import ToolCollector
+    from kvtop.profile.listing import Listing
 
 _log = logging.getLogger("kvtop.session")
 ATTACH_WAIT = 1.5
@@ -386,8 +386,8 @@ class Session:
         facts = await probing
         self._make_store(attached.title, facts, attached.python_frames)
         self.emit(TargetsChanged(time.monotonic(), attached.targets))
-        self._launch((self._processes,))
         self._launch_perf(facts, attached.pids, attached.call_graph)
+        self._launch((self._processes,))
         if self.config.command:
             await self._wait_attached()
         try:

@@ -38,11 +38,11 @@ from kvtop.events import (
 )
 from kvtop.profile.frames import Frame, Kind
 from kvtop.profile.idle import is_idle
-from kvtop.profile.listing import Listing
 from kvtop.profile.stacks import StackTable
 
 if TYPE_CHECKING:
     from kvtop.collectors.annotate import Span
+    from kvtop.profile.listing import Listing
 
 _STATS_EVERY = 1.0
 _BACKOFF = (0.5, 1.0, 2.0, 4.0, 8.0)

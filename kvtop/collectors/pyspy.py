@@ -34,6 +34,8 @@ _ROUND = 2
 MOST = 8
 """Processes that are looked at: a py-spy each."""
 _RETRY = 5.0
+_AFTER = 1.0
+"""The screen and perf have the CPU first: what py-spy tells comes after two seconds anyway."""
 
 
 class PySpy(Reporting):
@@ -61,6 +63,7 @@ class PySpy(Reporting):
     async def run(self, emit: Emit) -> None:
         """Look until cancelled."""
         running: dict[int, asyncio.Task[None]] = {}
+        await asyncio.sleep(_AFTER)
         try:
             while True:
                 self._changed.clear()

@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from kvtop.collectors.checks import read_rights
 from kvtop.collectors.doctor import perf_missing, read_paranoid
 from kvtop.collectors.perf_stat import SEPARATOR, StatParser, stream_stat
 from kvtop.collectors.reporting import ALL_EXITED, Reporting
@@ -88,6 +87,8 @@ class StatDetail(Reporting):
 
     async def _count(self, threads: dict[int, str], emit: Emit) -> str:
         """Count until perf ends; one sentence on why it did."""
+        from kvtop.collectors.checks import read_rights
+
         by = self._by
         if by is CountedBy.CORE and not read_rights().perfmon and (read_paranoid() or 0) > 0:
             return WHOLE_MACHINE
