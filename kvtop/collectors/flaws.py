@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from pathlib import Path
@@ -79,7 +80,9 @@ class FlawCounts:
 def _explain(kind: FlawKind, culprit: str, call_graph: str, jit_dumps: bool) -> tuple[str, str]:
     """Cause and remedy."""
     if culprit == _NO_STACK:
-        return "perf gave no stack", "give kvtop more rights: start it with sudo"
+        if os.geteuid():
+            return "perf gave no stack", "give kvtop more rights: start it with sudo"
+        return "perf gave no stack: the process was just starting or ending", "none is known"
     frame_pointers = call_graph.startswith("fp")
     if kind is FlawKind.BROKEN:
         return _explain_broken(culprit, frame_pointers, jit_dumps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -62,8 +63,16 @@ def test_why_a_stack_is_cut_off() -> None:
     assert "unwind tables" in flaw.cause and "--call-graph fp" in flaw.remedy
     (flaw,) = found(cut, "dwarf", True)
     assert "buffer" in flaw.cause and "fflush" in flaw.remedy
+
+
+def test_no_stack_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
     broken, unresolved = found([])
     assert broken.cause == unresolved.cause == "perf gave no stack"
+    assert "sudo" in broken.remedy
+    # Root needs no more rights.
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert "sudo" not in found([])[0].remedy
 
 
 def test_hidden_kernel_names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
