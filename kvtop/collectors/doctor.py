@@ -106,8 +106,11 @@ def tracepoints_unreadable(mounted: bool) -> str:
     )
 
 
-def explain(stderr: str) -> str:
-    """perf's own error text as one plain sentence with its remedy."""
+def explain(stderr: str, code: int | None = None) -> str:
+    """perf's own error text as one plain sentence with its remedy.
+
+    ``code`` is its exit status, negative for a signal: all there is where it said nothing.
+    """
     text = stderr.strip()
     if re.search(r"perf not found for kernel", text):
         return (
@@ -141,7 +144,19 @@ def explain(stderr: str) -> str:
     if re.search(r"No space left", text):
         return "No space left on the disk: free some and start again."
     last = text.splitlines()[-1] if text else ""
-    return f"perf failed: {safe_text(last, 120)}." if last else "perf was ended from outside."
+    return f"perf failed: {safe_text(last, 120)}." if last else _ended_silently(code)
+
+
+def _ended_silently(code: int | None) -> str:
+    if code is None or code == 0:
+        return "perf ended without a word."
+    if code < 0:
+        return f"perf was ended from outside, by signal {-code}."
+    # perf lists the threads, then attaches to each: one that has ended meanwhile ends perf too.
+    return (
+        f"perf ended without a word (exit status {code}), as perf record does where a thread ends "
+        "while it attaches."
+    )
 
 
 def read_paranoid() -> int | None:

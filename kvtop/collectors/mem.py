@@ -75,7 +75,7 @@ class Memory:
                 self._children = ()
         seconds = time.monotonic() - began
         if code:
-            return explain(child.stderr)
+            return explain(child.stderr, code)
         report = ["perf", "mem", "-i", str(data), "report", "--stdio", "-n", f"--sort={SORT}"]
         try:
             code, text, said = await output_of(report, _REPORT_WITHIN)

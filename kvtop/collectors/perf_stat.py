@@ -328,7 +328,7 @@ async def stream_stat(
                 for reading in parser.feed(data, time.monotonic()):
                     deliver(reading)
             await child.wait()
-            return explain(child.stderr or said.decode(errors="replace"))
+            return explain(child.stderr or said.decode(errors="replace"), child.returncode)
     finally:
         os.close(source)
 

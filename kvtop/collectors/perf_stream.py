@@ -412,7 +412,7 @@ async def _verdict(record: Child, script: Child, pump: asyncio.Task[None]) -> st
     if error is not None and not isinstance(error, BrokenPipeError):
         raise error
     if record.returncode not in (0, None, -13):
-        return explain(record.stderr)
+        return explain(record.stderr, record.returncode)
     if script.returncode not in (0, None):
-        return explain(script.stderr)
+        return explain(script.stderr, script.returncode)
     return "perf ended."

@@ -222,7 +222,7 @@ class TraceStream:
             await asyncio.gather(read, direct, return_exceptions=True)
         with suppress(TimeoutError):
             await asyncio.wait_for(child.wait(), 1.0)
-        return explain(child.stderr) if child.returncode else "perf ended."
+        return explain(child.stderr, child.returncode) if child.returncode else "perf ended."
 
     async def _read(self, source: int) -> None:
         while True:

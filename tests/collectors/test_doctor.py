@@ -35,13 +35,25 @@ def test_the_package_of_each_distribution() -> None:
         ("The cycles event is not supported.", "perf list"),
         ("failed to write: No space left on device", "space"),
         ("surprise \x1b[31m", "surprise"),
-        ("", "ended from outside"),
     ],
 )
 def test_what_perf_says_in_one_sentence(stderr: str, words: str) -> None:
     sentence = explain(stderr)
     assert words in sentence
     assert "\n" not in sentence and sentence.isprintable() and sentence.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (255, "a thread ends while it attaches"),
+        (-9, "from outside, by signal 9"),
+        (None, "a word."),
+    ],
+)
+def test_a_perf_that_said_nothing_is_told_by_its_exit_status(code: int | None, words: str) -> None:
+    assert words in explain("", code)
+    assert "surprise" in explain("surprise", code)
 
 
 def test_refusal_names_the_command() -> None:
