@@ -28,6 +28,7 @@ from kvtop.collectors.perf_script import ScriptParser
 from kvtop.collectors.perf_stream import DWARF, RecordOptions, Stream
 from kvtop.collectors.perf_window import PipeWindow
 from kvtop.collectors.reporting import Following, GiveUpError
+from kvtop.collectors.sample_times import not_ahead
 from kvtop.collectors.switch_rate import STACKS_A_SECOND, Part, plan, switch_rates
 from kvtop.collectors.vdso import VDSO, VdsoFile
 from kvtop.collectors.waits import Waits, split_period
@@ -155,7 +156,7 @@ class _Recording:
         samples = []
         if self.first is None:
             self._names.set_perf_version(self.stream.perf_version)
-        for sample in self._parser.feed(text):
+        for sample in not_ahead(self._parser.feed(text), time.monotonic()):
             length, ready = split_period(sample.period)
             self._comms[sample.tid] = sample.comm
             samples.append(sample._replace(period=length, event=_state(ready)))

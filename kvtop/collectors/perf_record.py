@@ -25,6 +25,7 @@ from kvtop.collectors.perf_stream import SCRIPT_OPTIONS, RecordOptions, Stream
 from kvtop.collectors.perf_window import PipeWindow
 from kvtop.collectors.processes import MACHINE, process_exists, started_since
 from kvtop.collectors.reporting import ALL_EXITED, Reporting
+from kvtop.collectors.sample_times import not_ahead
 from kvtop.collectors.vdso import VDSO, VdsoFile
 from kvtop.events import (
     Emit,
@@ -205,7 +206,7 @@ class PerfRecord(Reporting):
             nonlocal first
             if first:
                 self._names.set_perf_version(stream.perf_version)
-            samples = self._parser.feed(text)
+            samples = not_ahead(self._parser.feed(text), time.monotonic())
             if self.options.pids == (MACHINE,):
                 table = self._table
                 samples = [s for s in samples if s.pid or not is_idle(table, s.stack)]
