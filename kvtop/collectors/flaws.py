@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -22,6 +23,10 @@ _RUN_TIME_CODE = re.compile(
     r"|\[(anon|heap|stack)\b.*\]|jit"
 )
 _KPTR_RESTRICT = Path("/proc/sys/kernel/kptr_restrict")
+_TMP = Path("/tmp")
+"""Where CPython, Node.js and Java write the names of compiled functions, whatever TMPDIR says."""
+_BUFFER = 64 << 10
+"""Bytes of names that CPython writes at once; with less room they are lost, without a word."""
 _MOST_KINDS = 64
 _REST = "others"
 _DWARF = "try --call-graph dwarf"
@@ -93,7 +98,7 @@ def _explain(kind: FlawKind, culprit: str, call_graph: str, jit_dumps: bool) -> 
             cause = "addresses outside of every mapped file"
             return cause, _DWARF if frame_pointers else "none is known"
     if _RUN_TIME_CODE.fullmatch(culprit):
-        return (
+        return _no_room_for_names() or (
             "compiled by a JIT without a map",
             "try node --perf-basic-prof, python -X perf, Java's perf-map-agent",
         )
@@ -108,10 +113,12 @@ def _explain(kind: FlawKind, culprit: str, call_graph: str, jit_dumps: bool) -> 
 def _explain_broken(culprit: str, frame_pointers: bool, jit_dumps: bool) -> tuple[str, str]:
     if culprit.startswith("[kernel"):
         return "the stack was left between kernel and program", "none is known"
+    if _RUN_TIME_CODE.fullmatch(culprit) and (no_room := _no_room_for_names()):
+        return no_room
     if frame_pointers:
         return f"{culprit} keeps no frame pointers", _DWARF
     if jit_dumps:
-        return (
+        return _no_room_for_names() or (
             "names of Python functions still in a buffer of the program",
             "let it call ctypes.CDLL(None).fflush(None) once a second",
         )
@@ -119,6 +126,17 @@ def _explain_broken(culprit: str, frame_pointers: bool, jit_dumps: bool) -> tupl
         f"{culprit} has no unwind tables, or the stack is deeper than perf copies",
         "try --call-graph fp, or dwarf,65528; for Python python3.13 -X perf_jit",
     )
+
+
+def _no_room_for_names() -> tuple[str, str] | None:
+    try:
+        free = shutil.disk_usage(_TMP).free
+    except OSError:
+        free = 0
+    if free >= _BUFFER:
+        return None
+    cause = f"{_TMP} has no room for the names of compiled functions"
+    return cause, "free some there, then restart the program"
 
 
 def _explain_kernel() -> tuple[str, str]:

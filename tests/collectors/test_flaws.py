@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,34 @@ def test_no_stack_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     # Root needs no more rights.
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert "sudo" not in found([])[0].remedy
+
+
+@pytest.mark.parametrize(
+    ("frames", "call_graph", "jit_dumps"),
+    [
+        (["1 write (/lib/libc.so.6)", "2 work (/bin/x)"], "dwarf", True),
+        (["1 write (/lib/libc.so.6)", "2 [unknown] (/tmp/perf-77.map)"], "dwarf", False),
+        (["7f2a [unknown] (/tmp/perf-77.map)", "2 _start (/bin/x)"], "fp", False),
+    ],
+)
+def test_names_that_found_no_room(
+    monkeypatch: pytest.MonkeyPatch, frames: list[str], call_graph: str, jit_dumps: bool
+) -> None:
+    (before,) = found(frames, call_graph, jit_dumps)
+    assert "no room" not in before.cause
+    usage = shutil.disk_usage("/")._replace(free=8192)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    (flaw,) = found(frames, call_graph, jit_dumps)
+    assert flaw.cause == "/tmp has no room for the names of compiled functions"
+    assert "restart the program" in flaw.remedy
+
+
+def test_a_full_disk_is_not_blamed_for_code_that_is_in_a_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(flaws, "_TMP", Path("/nonexistent"))
+    (flaw,) = found(["1 write (/lib/libc.so.6)", "2 work (/bin/x)"])
+    assert flaw.cause == "x keeps no frame pointers"
 
 
 def test_hidden_kernel_names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
