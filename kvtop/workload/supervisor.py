@@ -129,7 +129,11 @@ class Supervisor:
     def _carry_out(self, command: Command) -> None:
         match command:
             case Start():
-                self._start_cluster(command)
+                try:
+                    self._start_cluster(command)
+                except OSError:
+                    self._stopping = True  # nothing runs, so nobody need wait for a leader
+                    raise
             case Kill(name):
                 self._node(name).signal(signal.SIGKILL)
             case Pause(name):

@@ -165,9 +165,9 @@ async def test_a_child_outlives_its_parent_and_is_counted_itself() -> None:
             assert [marker.text for marker in markers] == [f"{markers[0].label} exited"]
     finally:
         parent.process.kill()
-        parent.process.communicate()
         if child and process_exists(child):
-            os.kill(child, 9)
+            os.kill(child, 9)  # first: it holds the output that communicate() reads to its end
+        parent.process.communicate()
 
 
 async def test_a_process_that_perf_sampled_becomes_a_target() -> None:

@@ -8,6 +8,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -312,6 +313,15 @@ async def test_commands_that_cannot_be_carried_out_are_answered() -> None:
         cluster.process.stdin.write(b'{"cmd":"start","nodes":3,"colour":1}\nnonsense\n')
         assert await cluster.wait_for(Error, lambda e: "colour" in e.message)
         assert await cluster.wait_for(Error, lambda e: "Expecting value" in e.message)
+        assert not cluster.pids
+
+
+async def test_a_start_that_fails_ends_the_supervisor(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    async with SupervisedCluster(None) as cluster:
+        cluster.send(replace(QUIET, dir=str(tmp_path / "file" / "data")))
+        assert "Not a directory" in (await cluster.wait_for(Error)).message
+        assert await cluster.wait_for(Stopped)
         assert not cluster.pids
 
 
