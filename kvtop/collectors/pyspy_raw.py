@@ -1,4 +1,7 @@
-"""Reads ``py-spy record --format raw --threads --full-filenames --nolineno``: one stack a line."""
+"""Reads ``py-spy record --format raw --threads --full-filenames``: one stack a line.
+
+Frames are functions, as everywhere; the lines they were in stand beside them.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from kvtop.profile.text import safe_text
 
 # py-spy writes the operating system's thread id where it knows it, else Python's in hex.
 _THREAD = re.compile(r"thread \((0x[0-9A-Fa-f]{1,16}|[0-9]{1,10})\)(?:: (.*))?", re.DOTALL)
-_FRAME = re.compile(r"(.*?) \((.*)\)", re.DOTALL)
+_FRAME = re.compile(r"(.*?) \((.*?)(?::([0-9]{1,9}))?\)", re.DOTALL)
 _COUNT = re.compile(r"[0-9]{1,9}")
 _MOST_FRAMES = 2000
 _STARTS = frozenset(
@@ -22,12 +25,16 @@ CUT_OFF = Frame("[callers not seen]", "py-spy", Kind.UNKNOWN)
 
 
 class SpiedStack(NamedTuple):
-    """How often py-spy saw a thread in a stack, root first. ``tid`` is 0 where it is not known."""
+    """How often py-spy saw a thread in a stack, root first. ``tid`` is 0 where it is not known.
+
+    ``lines`` is the line that each frame was in, 0 where unknown.
+    """
 
     tid: int
     thread: str
     frames: tuple[Frame, ...]
     samples: int
+    lines: tuple[int, ...]
 
 
 def parse_raw(text: str) -> list[SpiedStack]:
@@ -41,7 +48,7 @@ def mark_torn(stacks: list[SpiedStack]) -> list[SpiedStack]:
     return [
         stack
         if stack.tid not in whole or stack.frames[0].symbol in _STARTS
-        else stack._replace(frames=(CUT_OFF, *stack.frames))
+        else stack._replace(frames=(CUT_OFF, *stack.frames), lines=(0, *stack.lines))
         for stack in stacks
     ]
 
@@ -59,13 +66,16 @@ def _parse_line(line: str) -> SpiedStack | None:
         while parts and not _FRAME.fullmatch(parts[0]):
             # A thread's name may hold what stands between frames.
             name += f";{parts.pop(0)}"
-    frames = tuple(_frame(part) for part in parts[:_MOST_FRAMES] if part)
-    return SpiedStack(tid, name, frames, int(number)) if frames else None
+    found = [_frame(part) for part in parts[:_MOST_FRAMES] if part]
+    if not found:
+        return None
+    frames, lines = zip(*found, strict=True)
+    return SpiedStack(tid, name, frames, int(number), lines)
 
 
-def _frame(part: str) -> Frame:
+def _frame(part: str) -> tuple[Frame, int]:
     """As perf names the functions of ``-X perf_jit``, so that both are one function in a view."""
     match = _FRAME.fullmatch(part)
-    name, file = (match[1], match[2]) if match else (part, "")
+    name, file, line = match.groups() if match else (part, "", None)
     file = safe_text(file)
-    return Frame(safe_text(name), short_source(file), Kind.PYTHON, file)
+    return Frame(safe_text(name), short_source(file), Kind.PYTHON, file), int(line or 0)

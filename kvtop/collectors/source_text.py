@@ -10,6 +10,7 @@ import ast
 import os
 import re
 import stat
+from functools import lru_cache
 from pathlib import Path
 
 from kvtop.profile.text import safe_text
@@ -64,6 +65,19 @@ def python_function(name: str, qualified: str) -> tuple[tuple[str, ...], int, in
     ``main.<locals>.<lambda>``). The lines are 0, 0 where the function is not in the file.
     SourceError where the file cannot be shown.
     """
+    try:
+        status = Path(name).stat()
+        stamp = status.st_mtime_ns, status.st_size
+    except (OSError, ValueError):
+        stamp = 0, 0
+    return _python_function(name, qualified, stamp)
+
+
+@lru_cache(maxsize=2)
+def _python_function(
+    name: str, qualified: str, stamp: tuple[int, int]
+) -> tuple[tuple[str, ...], int, int]:
+    """As `python_function`; a view that is open asks for it every few seconds."""
     lines = read_source(name)
     first, last = _find(_raw(name), qualified)
     return lines, first, last

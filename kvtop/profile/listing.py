@@ -25,13 +25,15 @@ class SourceFile:
     """A source file and the samples per line (1 is the first), as far as lines are known.
 
     ``lines`` is safe text, empty where the file cannot be read. ``first`` is the line where the
-    function begins, 0 where unknown.
+    function begins, 0 where unknown. ``samples`` were taken in the line itself, ``totals`` in it or
+    in what it called; those are empty where they are not known.
     """
 
     name: str
     lines: tuple[str, ...]
     first: int = 0
     samples: Mapping[int, int] = field(default_factory=dict)
+    totals: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def hottest(self) -> int:
@@ -51,6 +53,8 @@ class Listing:
     ``seconds`` is the length of the recording that they are from, None where there is none.
     ``files`` has the function's own source first, then those of code that was inlined into it.
     ``remark`` is one sentence on what could not be had, '' where all is there.
+    ``sampler`` is whose samples they are where they are not perf's; they have ``total`` of the
+    function with its callees. ``more``: who asks again soon gets more.
     """
 
     samples: int = 0
@@ -58,3 +62,6 @@ class Listing:
     instructions: tuple[Instruction, ...] = ()
     remark: str = ""
     seconds: float | None = None
+    sampler: str = ""
+    total: int = 0
+    more: bool = False

@@ -17,7 +17,7 @@ from kvtop.collectors.annotate import AnnotateError, Span
 from kvtop.collectors.events_list import EventsError
 from kvtop.collectors.fdio import readable
 from kvtop.collectors.host_checks import all_checks
-from kvtop.collectors.pyspy import installed
+from kvtop.collectors.pyspy_record import installed
 from kvtop.config import Config, UsageError
 from kvtop.events import (
     CountedBy,

@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvtop.collectors import pyspy
+from kvtop.collectors import pyspy_record
 from kvtop.collectors.attach import target_of
-from kvtop.collectors.pyspy import PySpy, explain
+from kvtop.collectors.pyspy import PySpy
 from kvtop.collectors.pyspy_raw import CUT_OFF, mark_torn, parse_raw
+from kvtop.collectors.pyspy_record import explain
 from kvtop.events import CollectorStatus, Event, Health, SpiedBatch
 from kvtop.profile.frames import Frame, Kind
 from kvtop.profile.stacks import StackTable
@@ -43,7 +44,7 @@ def program() -> Iterator[subprocess.Popen[bytes]]:
 
 def test_a_recording_is_read() -> None:
     text = (
-        "thread (12): MainThread;<module> (/srv/a (1)/app.py);run (/srv/app.py) 47\n"
+        "thread (12): MainThread;<module> (/srv/a (1)/app.py:9);run (/srv/app.py:120) 47\n"
         "thread (0x7F12);helper (<string>) 1\n"
         "<module> (/srv/app.py) 2\n"
         "thread (13): a;b 1;run (/srv/app.py) 9\n"
@@ -51,8 +52,9 @@ def test_a_recording_is_read() -> None:
     first, second, third, fourth = parse_raw(text)
     assert (first.tid, first.thread, first.samples) == (12, "MainThread", 47)
     assert first.frames[0] == Frame("<module>", "app.py", Kind.PYTHON, "/srv/a (1)/app.py")
-    assert first.frames[1].symbol == "run"
-    assert (second.tid, second.frames[0].file) == (0, "<string>")
+    assert first.frames[1] == Frame("run", "app.py", Kind.PYTHON, "/srv/app.py")
+    assert first.lines == (9, 120)
+    assert (second.tid, second.frames[0].file, second.lines) == (0, "<string>", (0,))
     assert (third.tid, third.thread, third.samples) == (0, "", 2)
     assert (fourth.thread, len(fourth.frames)) == ("a;b 1", 1)
 
@@ -74,14 +76,21 @@ def test_stacks_without_their_beginning_are_marked() -> None:
 def test_any_text_is_read_without_an_error_and_shown_safely(text: str) -> None:
     for stack in mark_torn(parse_raw(text)):
         assert stack.frames and stack.samples > 0
+        assert len(stack.lines) == len(stack.frames)
         assert all(frame.symbol.isprintable() for frame in stack.frames)
 
 
-@given(st.lists(st.text("ab(.<>)", min_size=1), min_size=1), st.integers(1, 10**8))
-def test_what_was_written_is_read(names: list[str], count: int) -> None:
-    line = ";".join(f"{name} (x.py)" for name in names)
+@given(
+    st.lists(st.tuples(st.text("ab(.<>)", min_size=1), st.integers(0, 10**6)), min_size=1),
+    st.sampled_from(["x.py", "/a b/c:d.py", "<frozen x>"]),
+    st.integers(1, 10**8),
+)
+def test_what_was_written_is_read(frames: list[tuple[str, int]], file: str, count: int) -> None:
+    line = ";".join(f"{name} ({file}{f':{at}' if at else ''})" for name, at in frames)
     (stack,) = parse_raw(f"thread (7): T;{line} {count}")
-    assert [frame.symbol for frame in stack.frames] == names
+    assert [frame.symbol for frame in stack.frames] == [name for name, _ in frames]
+    assert {frame.file for frame in stack.frames} == {file}
+    assert list(stack.lines) == [at for _, at in frames]
     assert stack.samples == count
 
 
@@ -134,7 +143,7 @@ async def test_without_py_spy_a_sentence_says_how_to_get_it(
     def missing() -> str:
         raise FileNotFoundError("py-spy")
 
-    monkeypatch.setattr(pyspy, "_program", missing)
+    monkeypatch.setattr(pyspy_record, "_program", missing)
     spy = PySpy(StackTable(), [target_of(program.pid)])
     events: list[Event] = []
     task = asyncio.create_task(spy.run(events.append))
@@ -156,4 +165,4 @@ def test_its_errors_become_sentences() -> None:
 
 
 def test_the_program_is_found_beside_the_interpreter() -> None:
-    assert os.access(pyspy._program(), os.X_OK)
+    assert os.access(pyspy_record._program(), os.X_OK)

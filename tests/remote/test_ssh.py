@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kvtop.collectors import attach, doctor, pyspy, targets, targets_machine
+from kvtop.collectors import attach, doctor, pyspy_record, targets, targets_machine
 from kvtop.remote.address import Address
 from kvtop.remote.bundle import make_bundle
 from kvtop.remote.ssh import explain_ssh, ssh_command, wording
@@ -59,11 +59,11 @@ def test_failures_become_sentences(code: int, said: str, sentence: str) -> None:
 
 def test_no_remedy_asks_to_start_kvtop_on_the_host() -> None:
     sentences = [doctor.not_permitted(n) for n in (None, 1, 2, 3)]
-    sentences += [pyspy.explain("Permission denied"), doctor.tracepoints_unreadable(True)]
+    sentences += [pyspy_record.explain("Permission denied"), doctor.tracepoints_unreadable(True)]
     for sentence in sentences:
         assert "add --ssh-sudo" in wording(sentence, THERE, False)
         assert "kvtop with" not in wording(sentence, THERE, True)
-    for module in (attach, targets, targets_machine, doctor, pyspy):
+    for module in (attach, targets, targets_machine, doctor, pyspy_record):
         text = " ".join(Path(str(module.__file__)).read_text().replace('"\n', "").split())
         others = text.replace("start kvtop with sudo", "").replace("run kvtop with sudo", "")
         assert "kvtop with sudo" not in others
