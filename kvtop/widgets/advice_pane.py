@@ -12,14 +12,15 @@ from textual.strip import Strip
 from kvtop.profile.advice import ENOUGH, Finding
 from kvtop.profile.text import safe_text
 from kvtop.store import Store
-from kvtop.widgets.base import Help, Pane, wrap
+from kvtop.widgets.base import Help, wrap
 from kvtop.widgets.figures import percent
+from kvtop.widgets.given_pane import GivenPane
 
 _Line = tuple[str, str]
 """Text and the name of its style."""
 
 
-class AdvicePane(Pane):
+class AdvicePane(GivenPane):
     """Scrolls; ``show`` takes new findings."""
 
     NAME = "Advice"
@@ -33,19 +34,12 @@ class AdvicePane(Pane):
         super().__init__(store, id=id)
         self.findings: list[Finding] = []
         self._samples = 0
-        self._caption: tuple[str, ...] = ()
-        self._revision = 0
 
     def show(self, findings: Sequence[Finding], samples: int, *caption: str) -> None:
         """Show these findings, made from so many samples."""
         self.findings = list(findings)
         self._samples = samples
-        self._caption = caption
-        self._revision += 1
-        self.refresh_data()
-
-    def data_revision(self) -> object:
-        return self._revision
+        self._given(caption)
 
     def describe(self) -> None:
         number = len(self.findings)

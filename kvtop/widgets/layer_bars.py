@@ -13,6 +13,7 @@ from kvtop.profile.text import safe_text
 from kvtop.store import Store
 from kvtop.widgets.cursor_table import CursorTable
 from kvtop.widgets.figures import NONE, digits3
+from kvtop.widgets.given_pane import GivenPane
 from kvtop.widgets.layer_colours import CLASSES, cells, css, style_of
 from kvtop.widgets.layer_data import Gathered, GroupLayers
 from kvtop.widgets.line import Piece, clip, fit, strip_of
@@ -23,7 +24,7 @@ _CPU_BAR, _WAIT_BAR = "bar", "waits"
 _GAP = "  "
 
 
-class LayerBars(CursorTable[GroupLayers]):
+class LayerBars(CursorTable[GroupLayers], GivenPane):
     """The cursor chooses whose layers the other panes are about."""
 
     NAME = "Layers"
@@ -43,19 +44,12 @@ class LayerBars(CursorTable[GroupLayers]):
         super().__init__(store, id=id)
         self.gathered = Gathered()
         self._names = names
-        self._caption: tuple[str, ...] = ()
         self._bars: dict[str, Split] = {}
-        self._revision = 0
 
     def show(self, gathered: Gathered, *caption: str) -> None:
         """Show these groups; ``caption`` goes into the border."""
         self.gathered = gathered
-        self._caption = caption
-        self._revision += 1
-        self.refresh_data()
-
-    def data_revision(self) -> object:
-        return self._revision
+        self._given(caption)
 
     def describe(self) -> None:
         waits = "" if self.gathered.wait_seconds else NOT_RECORDED

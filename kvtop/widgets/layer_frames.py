@@ -12,6 +12,7 @@ from kvtop.store import Store
 from kvtop.widgets.base import Help
 from kvtop.widgets.figures import count, duration, percent
 from kvtop.widgets.frame_table import FrameTable
+from kvtop.widgets.given_pane import GivenPane
 from kvtop.widgets.table import Cell, Column, Row
 
 NO_FRAME = Frame("(empty stack)", "", Kind.UNKNOWN)
@@ -53,7 +54,7 @@ def deciding_frames(layers: Layers, counts: dict[int, int], waiting: bool) -> li
     return [LayerFrame(frame, weight, weight / whole) for frame, weight in ordered]
 
 
-class LayerFrames(FrameTable[LayerFrame]):
+class LayerFrames(FrameTable[LayerFrame], GivenPane):
     """Enter shows callers and callees of a function within its layer."""
 
     NAME = "Functions"
@@ -70,23 +71,13 @@ class LayerFrames(FrameTable[LayerFrame]):
     def __init__(self, store: Store, *, id: str | None = None) -> None:
         super().__init__(store, id=id)
         self._frames: list[LayerFrame] = []
-        self._caption: tuple[str, ...] = ()
         self._waiting = False
-        self._revision = 0
 
     def show(self, frames: list[LayerFrame], waiting: bool, *caption: str) -> None:
         """Show these functions; of ``waiting`` the weights are nanoseconds."""
         self._frames = frames
         self._waiting = waiting
-        self._caption = caption
-        self._revision += 1
-        self.refresh_data()
-
-    def data_revision(self) -> object:
-        return self._revision
-
-    def describe(self) -> None:
-        self.set_state(*self._caption)
+        self._given(caption)
 
     def update_data(self) -> None:
         self.update_items(self._frames)

@@ -12,6 +12,7 @@ from kvtop.store import Store
 from kvtop.widgets.base import Help
 from kvtop.widgets.cursor_table import CursorTable
 from kvtop.widgets.figures import NONE, count, percent
+from kvtop.widgets.given_pane import GivenPane
 from kvtop.widgets.layer_colours import CLASSES, css, style_of
 from kvtop.widgets.layer_data import Gathered, GroupLayers
 from kvtop.widgets.table import Cell, Column, Row
@@ -57,7 +58,7 @@ def layer_rows(one: GroupLayers, gathered: Gathered, names: Sequence[str]) -> li
     return found
 
 
-class LayerTable(CursorTable[LayerRow]):
+class LayerTable(CursorTable[LayerRow], GivenPane):
     """The cursor chooses the layer whose frames are shown; enter opens its flamegraph."""
 
     NAME = "CPU by layer"
@@ -81,21 +82,11 @@ class LayerTable(CursorTable[LayerRow]):
         self._names = names
         self.sort_key = "cpu"
         self._rows: list[LayerRow] = []
-        self._caption: tuple[str, ...] = ()
-        self._revision = 0
 
     def show(self, rows: list[LayerRow], *caption: str) -> None:
         """Show these layers."""
         self._rows = rows
-        self._caption = caption
-        self._revision += 1
-        self.refresh_data()
-
-    def data_revision(self) -> object:
-        return self._revision
-
-    def describe(self) -> None:
-        self.set_state(*self._caption)
+        self._given(caption)
 
     def update_data(self) -> None:
         self.update_items(self._rows)
