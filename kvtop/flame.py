@@ -14,6 +14,7 @@ from kvtop.events import Role, StackSample
 from kvtop.export.detect import READABLE, Format
 from kvtop.export.outputs import KNOWN, Content, Output, output_of, render, write_file
 from kvtop.export.svg import SvgView
+from kvtop.moment import moment
 from kvtop.opening.files import STDIN, open_profile
 from kvtop.opening.model import Profile, ProfileError, Sink, Split, Wanted
 from kvtop.profile.ring import SampleRing, matching_stacks
@@ -26,6 +27,7 @@ Which it is, is told by the content; it may be gzipped.
 
   perf script | kvtop flame > out.svg            in place of stackcollapse-perf.pl | flamegraph.pl
   kvtop flame perf.data -o out.svg -o out.folded
+  kvtop flame out.kvtop --start 0:20 --end 0:40 -o out.svg     a part of a recording
   kvtop flame out.svg --only 'malloc|free' -o malloc.speedscope.json
   kvtop flame before.data --diff after.data -o diff.svg     red: more than before, blue: less
 """
@@ -43,12 +45,22 @@ def add_input_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FORMAT",
         help=f"do not look at the content, it is one of {', '.join(Format)}",
     )
-    parser.add_argument("--event", help="the event to show, where perf recorded several")
+    parser.add_argument("--event", help="the event to show, where several were recorded")
     parser.add_argument(
         "--weight",
         choices=("samples", "period"),
         default="samples",
         help="what perf's samples count: one each, or their period (samples)",
+    )
+    parser.add_argument(
+        "--start",
+        type=moment,
+        default=0.0,
+        metavar="TIME",
+        help="leave out what is before: seconds, M:SS or H:MM:SS from its beginning (0)",
+    )
+    parser.add_argument(
+        "--end", type=moment, default=inf, metavar="TIME", help="and what is after (its end)"
     )
     parser.add_argument("--title", help="instead of the file's name")
     parser.add_argument("--only", type=pattern, metavar="REGEX", help="stacks that match it")
@@ -79,7 +91,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Split,
         default=Split.COMMAND,
         metavar="BY",
-        help="a box at the root for each command, process, thread, or none (command)",
+        help="a box at the root for each command (of a recording: target), process, thread, "
+        "or none (command)",
     )
     add("--count-name", metavar="NAME", help="what the weights count (samples)")
     add(
@@ -180,7 +193,10 @@ def open_wanted(
     name = name or arguments.file or STDIN
     if name == STDIN and sys.stdin.isatty():
         raise UsageError("name a FILE, or pipe a profile in, such as the text of perf script.")
-    wanted = Wanted(arguments.format, arguments.event, arguments.weight == "period")
+    if arguments.start >= arguments.end:
+        raise UsageError("--start must be before --end.")
+    by_period = arguments.weight == "period"
+    wanted = Wanted(arguments.format, arguments.event, by_period, arguments.start, arguments.end)
     profile = open_profile(name, wanted, sink)
     if arguments.title:
         profile.meta = replace(profile.meta, title=arguments.title)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import re
 import sys
 from dataclasses import replace
 from math import inf
 
 from kvtop.config import UsageError, add_options, load
+from kvtop.moment import moment
 from kvtop.profile.text import safe_text
 from kvtop.recording.meta import RecordingError
 from kvtop.recording.reader import Recording
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="the recording")
     parser.add_argument(
         "--start",
-        type=_moment,
+        type=moment,
         default=0.0,
         metavar="TIME",
         help="begin so far into it: seconds, M:SS or H:MM:SS (0)",
@@ -47,14 +47,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--to-end", action="store_true", help="show all of it at once")
     add_options(parser, SCREEN_OPTIONS)
-
-
-def _moment(text: str) -> float:
-    match = re.fullmatch(r"(?:(?:(\d{1,4}):)?(\d{1,2}):)?(\d{1,9}(?:\.\d{1,9})?)", text)
-    if match is None:
-        raise argparse.ArgumentTypeError("must be seconds, M:SS or H:MM:SS")
-    hours, minutes, seconds = match.groups("0")
-    return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
 
 
 def _speed(text: str) -> float:

@@ -11,6 +11,7 @@ from kvtop.collectors.annotate import AnnotateError
 from kvtop.collectors.events_list import EventInfo, EventsError
 from kvtop.config import Config
 from kvtop.events import CollectorStatus, CountedBy, Health
+from kvtop.moment import moment_text
 from kvtop.profile.frames import Frame
 from kvtop.profile.listing import Listing
 from kvtop.recording.player import Player
@@ -79,7 +80,7 @@ class ReplaySession(Session):
     def banner(self) -> str:
         """Where in the recording we are."""
         state = f"▶ {self.speed:g}x" if self.playing else "⏸"
-        at, whole = (span_text(t - self.player.start) for t in (self.now, self.player.end))
+        at, whole = (moment_text(t - self.player.start) for t in (self.now, self.player.end))
         return f" REPLAY {state} {at}/{whole} · {self._clock(self.now)} "
 
     def _clock(self, time: float) -> str:
@@ -136,10 +137,3 @@ class ReplaySession(Session):
 
     def _say(self, collector: str, reason: str) -> None:
         self.store.apply(CollectorStatus(self.now, collector, Health.UNAVAILABLE, reason))
-
-
-def span_text(seconds: float) -> str:
-    """A length as M:SS or H:MM:SS."""
-    minutes, second = divmod(max(0, int(seconds)), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"

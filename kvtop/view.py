@@ -20,6 +20,7 @@ Reads {READABLE}.
 Which it is, is told by the content; it may be gzipped.
 
   kvtop view perf.data
+  kvtop view out.kvtop --start 0:20 --end 0:40
   perf script | kvtop view -
 """
 

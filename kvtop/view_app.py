@@ -68,7 +68,7 @@ class FileScreen(FlamegraphScreen):
         Binding("q,f,ctrl+c", "close", "quit", show=False),
     ]
     KEYS_HELP: ClassVar[list[Help]] = [
-        ("t", "group by command, process, thread, or not at all, where the file tells them"),
+        ("t", "group by command (of a recording: target), process, thread, or not at all"),
         ("s", "save what is shown as interactive SVG"),
         ("esc", "end the search, the filters, zoom out; never quits"),
         ("q", "quit"),
@@ -104,7 +104,7 @@ class FileScreen(FlamegraphScreen):
         span = f" of {meta.window}" if meta.window else ""
         parts = [meta.title, self.event, f"{weight:,} {meta.unit}{span}"]
         if self.grouping is not None:
-            parts.append(f"by {self.split.value}")
+            parts.append(f"by {self.profile.called(self.split)}")
         parts += self._left_out()
         return safe_text(" · ".join(filter(None, parts)))
 

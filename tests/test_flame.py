@@ -12,7 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from kvtop.events import SampleBatch, StackSample
+from kvtop.profile.stacks import StackTable
 from tests.export.test_perf_text import FRAMES, HEADS
+from tests.recording.builders import STARTED, write
 
 FOLDED = "_start;main;work;malloc 30\n_start;main;rest 10\nkthread;idle_[k] 5\n"
 
@@ -67,6 +70,18 @@ def test_firefox_gets_the_times_that_perf_recorded(tmp_path: Path) -> None:
     assert (thread["pid"], thread["tid"]) == ("7", 8)
 
 
+def test_a_part_of_a_recording_becomes_an_svg(tmp_path: Path) -> None:
+    table = StackTable()
+    stack = table.stack_id([table.frame_id(name, "/bin/x") for name in ("main", "work")])
+    samples = (StackSample(STARTED + n, 1, 1, "x", "cycles", 1, stack) for n in range(10))
+    path = write(tmp_path / "a.kvtop", [SampleBatch(tuple(samples))], table)
+    done = flame(path, "--start", "0:02", "--end", "4", "-o", tmp_path / "a.svg")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert "work (3 samples, 100.00 %)" in titles((tmp_path / "a.svg").read_bytes())
+    again = flame("--to", "folded", stdin=path.read_bytes())
+    assert again.stdout == b"x;main;work 10\n"
+
+
 def test_only_and_exclude_choose_stacks(tmp_path: Path) -> None:
     path = written(tmp_path)
     assert flame(path, "--to", "folded", "--only", "MALLOC|idle").stdout == b"kthread;idle_[k] 5\n"
@@ -100,6 +115,8 @@ def test_options_of_the_picture(tmp_path: Path) -> None:
         (["--only", "nothing"], FOLDED, "leaves no stack"),
         (["--format", "perf"], FOLDED, "--format"),
         (["--width", "3"], FOLDED, "--width"),
+        (["--start", "soon"], FOLDED, "M:SS"),
+        (["--start", "3", "--end", "2"], FOLDED, "before --end"),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_code_2(argv: list[str], stdin: str, words: str) -> None:

@@ -9,9 +9,10 @@ from textual.pilot import Pilot
 
 from kvtop.cli import main
 from kvtop.events import LogLine, TargetsChanged
+from kvtop.moment import moment_text
 from kvtop.recording.reader import Recording
 from kvtop.replay_app import KEYS, ReplayApp
-from kvtop.replay_session import ReplaySession, span_text
+from kvtop.replay_session import ReplaySession
 from kvtop.widgets.diff_screen import DiffScreen
 from kvtop.widgets.flamegraph_screen import FlamegraphScreen
 from kvtop.widgets.layers_screen import LayersScreen
@@ -210,8 +211,8 @@ async def test_help_and_palette_list_the_keys(file: Path, tmp_path: Path) -> Non
         assert {f"Replay: {key.text}" for key in KEYS} <= set(titles)
 
 
-def test_span_text() -> None:
-    assert [span_text(s) for s in (0, 61.9, 3725)] == ["0:00", "1:01", "1:02:05"]
+def test_moment_text() -> None:
+    assert [moment_text(s) for s in (0, 61.9, 3725)] == ["0:00", "1:01", "1:02:05"]
 
 
 @pytest.mark.parametrize(

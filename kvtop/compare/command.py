@@ -22,7 +22,7 @@ ROWS = 15
 
 _DESCRIPTION = f"""\
 Compare two runs: throughput, latency, counters, and which functions gained or lost.
-Reads recordings of kvtop, and {READABLE}.
+Reads {READABLE}.
 Several files a side, A1,A2,A3 and B1,B2,B3, are repeated runs; their variance is used.
 
   kvtop diff before.kvtop after.kvtop

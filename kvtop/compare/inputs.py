@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +10,11 @@ from kvtop.compare.blocks import CLOCKS, Edges, add_samples
 from kvtop.compare.model import CPU, Block, CompareError, Pair, Run
 from kvtop.compare.stacks import moved, moved_ids
 from kvtop.events import StackSample
+from kvtop.export.detect import HEAD, is_recording
 from kvtop.opening.files import STDIN, open_profile
 from kvtop.opening.model import ProfileError, Split, Wanted
 from kvtop.profile.stacks import StackTable
 from kvtop.profile.text import safe_text
-
-_HEAD = 1 << 12
-_MAGIC = b"kvtop-recording"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +56,8 @@ def _open(name: str, table: StackTable, choice: Choice) -> Run:
 def _is_recording(name: str) -> bool:
     try:
         with Path(name).open("rb") as file:
-            head = file.read(_HEAD)
-        return _MAGIC in zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(head, _HEAD)
-    except (OSError, zlib.error):
+            return is_recording(file.read(HEAD))
+    except OSError:
         return False  # the reader of profiles says what is wrong with it
 
 

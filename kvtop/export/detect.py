@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from enum import StrEnum
 
 HEAD = 1 << 16
@@ -18,6 +19,7 @@ class Format(StrEnum):
     SVG = "svg"
     SPEEDSCOPE = "speedscope"
     PPROF = "pprof"
+    RECORDING = "recording"
 
 
 class UnknownFormat(ValueError):
@@ -25,12 +27,13 @@ class UnknownFormat(ValueError):
 
 
 READABLE = (
-    "folded stacks (py-spy's too), perf.data, perf script's text, kvtop's SVG, "
+    "kvtop's recordings and SVG, folded stacks (py-spy's too), perf.data, perf script's text, "
     "speedscope's JSON or pprof's protobuf"
 )
 # perf script's first line of a sample; its fields vary, a time with a colon is always there.
 _PERF_LINE = re.compile(rb"^\s*\S.*?\s-?\d+(/-?\d+)?\s.*?\d+\.\d+:\s", re.MULTILINE)
 _FRAME_LINE = re.compile(rb"^\t\s*[0-9a-f]{1,16} ", re.MULTILINE)
+_RECORDING = b'{"kvtop-recording"'
 _FOLDED_LINE = re.compile(rb"^[^#\n].* \d+(\.\d+)?\r?$", re.MULTILINE)
 
 
@@ -39,7 +42,7 @@ def detect(head: bytes) -> Format:
     if head.startswith((b"PERFILE2", b"2ELIFREP")):
         return Format.PERF_DATA
     if head.startswith(b"\x1f\x8b"):
-        return Format.PPROF
+        return Format.RECORDING if is_recording(head) else Format.PPROF
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     # Folded stacks may begin with a frame such as <module>, {lambda} or [unknown].
     if re.match(rb"<(\?xml|!|svg|html)", text):
@@ -66,6 +69,15 @@ def detect(head: bytes) -> Format:
     raise UnknownFormat(f"kvtop reads {READABLE}")
 
 
+def is_recording(head: bytes) -> bool:
+    """Whether a file that begins with ``head`` is a recording of kvtop, whole or not."""
+    try:
+        inside = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(head, len(_RECORDING))
+    except zlib.error:
+        return False
+    return inside.startswith(_RECORDING)
+
+
 def _json(text: bytes) -> Format:
     if b"speedscope" in text or b'"shared"' in text:
         return Format.SPEEDSCOPE
@@ -78,5 +90,7 @@ def _json(text: bytes) -> Format:
         raise UnknownFormat(
             "it is a trace of Chrome: open it in speedscope.app and export that file"
         )
+    if text.startswith(_RECORDING):
+        raise UnknownFormat("it is a recording of kvtop that was unpacked: give it as it was")
     # Large files may name their tables after the first frames only.
     return Format.SPEEDSCOPE

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from kvtop import __version__
-from kvtop.export.detect import HEAD, Format, UnknownFormat, detect
+from kvtop.export.detect import HEAD, Format, UnknownFormat, detect, is_recording
 from kvtop.export.folded import read_folded
 from kvtop.export.pprof_read import LARGEST, read_pprof
 from kvtop.export.speedscope import read_speedscope
@@ -39,6 +39,8 @@ def open_profile(name: str, wanted: Wanted | None = None, sink: Sink | None = No
     except ValueError as error:
         raise ProfileError(f"cannot read {shown}: {error}.") from error
     if not any(sum(counts.values()) for counts in profile.folds.values()):
+        if wanted.has_range:
+            raise ProfileError(f"{shown} holds no samples in that time: choose another.")
         raise ProfileError(f"{shown} holds no samples: record for longer, or another event.")
     return profile
 
@@ -61,6 +63,10 @@ def _read(file: IO[bytes], name: str, shown: str, wanted: Wanted, sink: Sink | N
     form = wanted.format or detect(head)
     if form in (Format.PERF_DATA, Format.PERF_SCRIPT):
         profile = _read_perf(form, head, file, name, wanted, sink)
+    elif form is Format.RECORDING:
+        profile = _read_recorded(head, file, name, wanted, sink)
+    elif wanted.has_range:
+        raise ProfileError(f"{shown} is {form}, which has no times: leave --start and --end out.")
     else:
         profile = _READERS[form](head + file.read())
     meta = replace(
@@ -72,8 +78,10 @@ def _read(file: IO[bytes], name: str, shown: str, wanted: Wanted, sink: Sink | N
 
 
 def _unzipped(head: bytes, file: IO[bytes]) -> tuple[bytes, IO[bytes]]:
-    """What a gzipped file holds, unless that is pprof's, which is read as it is."""
+    """What a gzipped file holds, unless that is pprof's or a recording: read as they are."""
     if not head.startswith(b"\x1f\x8b"):
+        return head, file
+    if is_recording(head):
         return head, file
     try:
         inside = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(head, HEAD)
@@ -102,6 +110,16 @@ def _read_perf(
     if name == STDIN:
         return perf.read_perf_stream(head, file, wanted, sink)
     return perf.read_perf_data(name, wanted, sink)
+
+
+def _read_recorded(
+    head: bytes, file: IO[bytes], name: str, wanted: Wanted, sink: Sink | None
+) -> Profile:
+    from kvtop.opening import recorded
+
+    if name == STDIN:
+        return recorded.read_recording_stream(head, file, wanted, sink)
+    return recorded.read_recording(name, wanted, sink)
 
 
 # Formats that are read whole

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import inf
 from typing import NamedTuple
 
 from kvtop.events import StackSample
@@ -13,7 +14,7 @@ from kvtop.export.svg import SvgMeta
 from kvtop.profile.stacks import StackTable
 
 Sink = Callable[[list[StackSample]], None]
-"""Is given the samples of perf's files, in the order of the file, as they are read."""
+"""Is given the samples that have a time, in the order of the file, as they are read."""
 
 
 class ProfileError(Exception):
@@ -30,19 +31,24 @@ class Split(StrEnum):
 
 
 class Thread(NamedTuple):
-    """Whose stacks: for formats that know groups alone, ``comm`` is the group and the rest 0."""
+    """Whose stacks: for formats that know groups alone, ``comm`` is the group and the rest 0.
+
+    ``target`` is the label of a recording's target, which stands for the name of its program.
+    """
 
     comm: str
     pid: int = 0
     tid: int = 0
+    target: str = ""
 
     def group(self, split: Split) -> str:
         """Name of the group that it falls into, '' where there is none."""
         match split:
             case Split.COMMAND:
-                return self.comm
+                return self.target or self.comm
             case Split.PROCESS:
-                return f"{self.comm} ({self.pid})" if self.pid else self.comm
+                name = self.target or self.comm
+                return f"{name} ({self.pid})" if self.pid else name
             case Split.THREAD:
                 return f"{self.comm} ({self.tid})" if self.tid else self.comm
             case Split.NONE:
@@ -73,6 +79,11 @@ class Profile:
                 group[stack] = group.get(stack, 0) + weight
         return dict(sorted(found.items()))
 
+    def called(self, split: Split) -> str:
+        """What a group of this split is."""
+        targets = split is Split.COMMAND and any(thread.target for thread in self.folds)
+        return "target" if targets else split.value
+
     @property
     def splits(self) -> list[Split]:
         """Those that make more than one group, NONE first."""
@@ -84,9 +95,17 @@ class Profile:
 class Wanted:
     """How to read: ``format`` None looks at the content; ``event`` None takes the first one.
 
-    ``weight_by_period`` counts events (ns of cpu-clock, cycles) and not samples.
+    ``weight_by_period`` counts events (ns of cpu-clock, cycles) and not samples. ``start`` and
+    ``end`` are seconds from the beginning: what lies between them is read.
     """
 
     format: Format | None = None
     event: str | None = None
     weight_by_period: bool = False
+    start: float = 0.0
+    end: float = inf
+
+    @property
+    def has_range(self) -> bool:
+        """Whether a part of the time alone is wanted."""
+        return self.start > 0 or self.end < inf

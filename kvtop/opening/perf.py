@@ -9,9 +9,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Mapping
-from operator import itemgetter
 from pathlib import Path
 from typing import IO
 
@@ -19,13 +17,12 @@ from kvtop.collectors.doctor import explain, perf_missing
 from kvtop.collectors.object_symbols import ObjectSymbols
 from kvtop.collectors.perf_script import ScriptParser
 from kvtop.collectors.perf_stream import SCRIPT_OPTIONS
-from kvtop.events import StackSample
 from kvtop.export.detect import READABLE, UnknownFormat
 from kvtop.export.perf_text import PerfText
 from kvtop.export.svg import SvgMeta
-from kvtop.opening.model import Profile, ProfileError, Sink, Thread, Wanted
+from kvtop.opening.folding import Folding
+from kvtop.opening.model import Profile, ProfileError, Sink, Wanted
 from kvtop.profile.stacks import StackTable
-from kvtop.profile.text import safe_text
 
 _PIECE = 1 << 20
 _MANY_BROKEN = 0.05
@@ -90,36 +87,6 @@ def _end(child: subprocess.Popen[bytes]) -> None:
         child.stdout.close()
 
 
-class _Samples:
-    """Folds samples by event and thread as they come."""
-
-    def __init__(self, by_period: bool, sink: Sink | None) -> None:
-        self.events: dict[str, dict[Thread, dict[int, int]]] = {}
-        self.first = self.last = 0.0
-        self._by_period = by_period
-        self._sink = sink
-
-    def add(self, samples: list[StackSample]) -> None:
-        """Take the next ones."""
-        if not samples:
-            return
-        if not self.events:
-            self.first = samples[0].time
-        self.last = max(self.last, samples[-1].time)
-        if self._sink is not None:
-            self._sink(samples)
-        key = itemgetter(4, 3, 1, 2, 6)  # event, comm, pid, tid, stack
-        counts: dict[tuple[str, str, int, int, int], int] = {}
-        if self._by_period:
-            for sample in samples:
-                counts[key(sample)] = counts.get(key(sample), 0) + sample.period
-        else:
-            counts = Counter(map(key, samples))
-        for (event, comm, pid, tid, stack), weight in counts.items():
-            fold = self.events.setdefault(event, {}).setdefault(Thread(comm, pid, tid), {})
-            fold[stack] = fold.get(stack, 0) + weight
-
-
 def read_perf_text(
     head: bytes, file: IO[bytes], wanted: Wanted, sink: Sink | None = None
 ) -> Profile:
@@ -160,7 +127,7 @@ def _read(
     table = StackTable()
     text = PerfText()
     parser = ScriptParser(table, names=names)
-    samples = _Samples(wanted.weight_by_period, sink)
+    samples = Folding(wanted, sink)
     samples.add(parser.feed(text.feed(head)))
     while piece := file.read(_PIECE):
         lines = text.feed(piece)
@@ -168,9 +135,9 @@ def _read(
             names.learn(text.facts)
         samples.add(parser.feed(lines))
     samples.add(parser.feed(text.end()))
-    if not samples.events and parser.malformed:
+    if not parser.samples and parser.malformed:
         raise UnknownFormat(f"kvtop reads {READABLE}")
-    event, folds = _chosen(samples.events, wanted.event)
+    event, folds = samples.chosen()
     if wanted.weight_by_period and not text.periods:
         raise ProfileError("It has no periods to weigh by: run perf script -F +period.")
     facts = text.facts
@@ -181,10 +148,10 @@ def _read(
         kernel=facts.get("os release", ""),
         event=event,
         frequency=text.frequency,
-        window=f"{samples.last - samples.first:.3g} s" if samples.last > samples.first else "",
-        unit=_period_unit(event) if wanted.weight_by_period else "samples",
+        window=samples.window,
+        unit=samples.unit(event),
     )
-    duration = samples.last - samples.first
+    duration = samples.seconds
     start = _captured(facts.get("captured on", "")) - duration
     return Profile(table, meta, folds, _notes(samples, parser, event), max(start, 0.0), duration)
 
@@ -197,30 +164,8 @@ def _captured(text: str) -> float:
         return 0.0
 
 
-def _chosen(
-    events: dict[str, dict[Thread, dict[int, int]]], wanted: str | None
-) -> tuple[str, dict[Thread, dict[int, int]]]:
-    if not events:
-        return "", {}
-    if wanted is None:
-        return next(iter(events.items()))
-    for event, folds in events.items():
-        if wanted in (event, event.partition(":")[0]):
-            return event, folds
-    there = ", ".join(events)
-    raise ProfileError(f"There is no event {safe_text(wanted, 80)!r} in it; it has {there}.")
-
-
-def _period_unit(event: str) -> str:
-    """What a period of this event counts."""
-    return "ns" if event.partition(":")[0] in ("cpu-clock", "task-clock") else event
-
-
-def _notes(samples: _Samples, parser: ScriptParser, event: str) -> list[str]:
-    notes = []
-    if len(samples.events) > 1:
-        others = ", ".join(other for other in samples.events if other != event)
-        notes.append(f"only the event {event} is shown; --event chooses another ({others})")
+def _notes(samples: Folding, parser: ScriptParser, event: str) -> list[str]:
+    notes = samples.notes(event)
     if parser.samples and parser.broken / parser.samples > _MANY_BROKEN:
         share = 100 * parser.broken / parser.samples
         notes.append(

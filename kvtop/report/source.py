@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
 
 from kvtop.events import Role, StackSample
+from kvtop.export.detect import HEAD, is_recording
 from kvtop.opening.files import open_profile
 from kvtop.opening.model import Profile, Split
 from kvtop.profile.layers import Rule
 from kvtop.profile.ring import EVERYTHING, GroupKey, SampleRing
 from kvtop.profile.series import Series
 from kvtop.profile.stacks import StackTable
-from kvtop.recording.meta import MAGIC, RecordingMeta
+from kvtop.recording.meta import RecordingMeta
 from kvtop.recording.reader import Recording
 from kvtop.report.history import History
 from kvtop.store import Store
@@ -78,18 +77,18 @@ def together(folds: Iterable[Counts]) -> dict[int, int]:
     return every
 
 
-def is_recording(path: str) -> bool:
+def _is_recording(path: str) -> bool:
     """Whether the file's first bytes are those of a recording; False where it cannot be read."""
     try:
-        with gzip.open(path) as file:
-            return MAGIC.encode() in file.read(64)
-    except (OSError, EOFError, zlib.error):
+        with Path(path).open("rb") as file:
+            return is_recording(file.read(HEAD))
+    except OSError:
         return False
 
 
 def open_material(path: str, rules: Sequence[Rule]) -> Material:
     """Read the file; RecordingError or ProfileError says in a sentence why not."""
-    return _recorded(path, rules) if is_recording(path) else _profile(path, rules)
+    return _recorded(path, rules) if _is_recording(path) else _profile(path, rules)
 
 
 def _recorded(path: str, rules: Sequence[Rule]) -> Material:

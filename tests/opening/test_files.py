@@ -100,6 +100,14 @@ def test_periods_can_be_what_is_counted(tmp_path: Path) -> None:
         open_profile(bare, Wanted(weight_by_period=True))
 
 
+def test_a_part_of_perfs_samples_counts_from_the_first(tmp_path: Path) -> None:
+    heads = (b"p 7/8 %d.5: 1 cycles: \n" % second for second in (100, 101, 103))
+    name = written(tmp_path, "x", b"".join(head + FRAMES for head in heads))
+    profile = open_profile(name, Wanted(start=0.5, end=2))
+    assert (sum(symbols(profile)[""].values()), profile.duration) == (1, 0)
+    assert sum(symbols(open_profile(name, Wanted(start=1)))[""].values()) == 2
+
+
 def test_perfs_header_goes_into_the_footer(tmp_path: Path) -> None:
     profile = open_profile(written(tmp_path, "x", HEADER + HEADS["default"] + FRAMES))
     meta = profile.meta
