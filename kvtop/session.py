@@ -38,7 +38,7 @@ from kvtop.events import (
     Target,
     TargetsChanged,
 )
-from kvtop.profile.frames import Frame
+from kvtop.profile.frames import Frame, Kind
 from kvtop.profile.ring import Filter, SampleRing
 from kvtop.profile.stacks import StackTable
 from kvtop.recorder import Recorder
@@ -49,9 +49,11 @@ from kvtop.tool_events import Tool
 if TYPE_CHECKING:
     # At run time only where they are used: --attach has data the sooner for it.
     from kvtop.cluster_run import ClusterRun, Member
+    from kvtop.collectors.annotate import Span
     from kvtop.collectors.cluster import ClusterCollector
     from kvtop.collectors.off_cpu import OffCpu
     from kvtop.collectors.pyspy import PySpy
+    from kvtop.collectors.pyspy_lines import PythonLines
     from kvtop.collectors.toolbox import ToolCollector
     from kvtop.profile.listing import Listing
 
@@ -103,6 +105,7 @@ class Session:
         self._cluster: ClusterRun | None = None
         self._attached: Attached | None = None
         self._spy: PySpy | None = None
+        self._lines: PythonLines | None = None
         self._record: PerfRecord | None = None
         self._off_cpu: OffCpu | None = None
         self._following: asyncio.Task[None] | None = None
@@ -142,6 +145,8 @@ class Session:
             task.cancel()
         stopping = asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
+        if self._lines is not None:
+            await self._lines.stop()
         if self._cluster is not None:
             await self._cluster.stop()
         if self._attached is not None:
@@ -198,16 +203,41 @@ class Session:
         """Samples per line and instruction of a function, of one target or all.
 
         ``start`` and ``end`` are monotonic seconds; the recording goes back a minute at most.
+        Lines of Python are py-spy's, which may have to begin first (``Listing.more``).
         AnnotateError, OSError where that cannot be told.
         """
-        from kvtop.collectors.annotate import AnnotateError, Span
+        from kvtop.collectors.annotate import Span
 
-        pids = None
-        if label is not None:
-            pids = frozenset(who.pid for who in self._ring.origins if who.label == label)
+        pids = self._processes_of(frame, start, end, label)
+        return await self.annotate_processes(frame, Span(start, end, pids))
+
+    def _processes_of(
+        self, frame: Frame, start: float, end: float, label: str | None
+    ) -> frozenset[int] | None:
+        """Whom a question about a function's lines concerns; None for every process."""
+        if frame.kind is Kind.PYTHON:
+            from kvtop.profile.running import processes_of
+
+            return processes_of((self._ring, self.store.spied), frame, start, end, label)
+        if label is None:
+            return None
+        return frozenset(who.pid for who in self._ring.origins if who.label == label)
+
+    async def annotate_processes(self, frame: Frame, span: Span) -> Listing:
+        """As `annotate`, for processes instead of labels."""
+        from kvtop.collectors.annotate import AnnotateError
+
+        if frame.kind is Kind.PYTHON:
+            from kvtop.collectors.pyspy_lines import OFF, PythonLines, python_source
+
+            if self.config.python_frames == "off":
+                return await python_source(frame, OFF)
+            if self._lines is None:
+                self._lines = PythonLines(self._spy)
+            return await self._lines.listing(frame, span)
         if self._record is None:
             raise AnnotateError("perf does not run.")
-        return await self._record.annotate(frame, Span(start, end, pids))
+        return await self._record.annotate(frame, span)
 
     # Waits
 
@@ -560,8 +590,9 @@ class Session:
         waits = self._off_cpu.child_pids if self._off_cpu is not None else ()
         tool = self._tool.child_pids if self._tool is not None else ()
         spies = self._spy.child_pids if self._spy is not None else ()
+        lines = self._lines.child_pids if self._lines is not None else ()
         counting = (*self._stat.child_pids, *self._detail.child_pids)
-        return (*record, *counting, *waits, *tool, *spies)
+        return (*record, *counting, *waits, *tool, *spies, *lines)
 
     def _launch(self, collectors: tuple[Collector, ...]) -> None:
         self._tasks += [asyncio.create_task(self._keep_running(c)) for c in collectors]

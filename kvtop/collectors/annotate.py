@@ -18,7 +18,7 @@ from pathlib import Path
 from kvtop.collectors.children import Child
 from kvtop.collectors.perf_pipe import SAMPLE, EventAttr, as_record
 from kvtop.collectors.perf_window import PipeWindow
-from kvtop.collectors.source_text import SourceError, python_function, read_source
+from kvtop.collectors.source_text import SourceError, read_source
 from kvtop.profile.frames import UNKNOWN_SYMBOL, Frame, Kind
 from kvtop.profile.listing import Instruction, Listing, SourceFile
 from kvtop.profile.text import safe_text
@@ -28,9 +28,6 @@ PATIENCE = 20.0
 MOST_OUTPUT = 32 << 20
 MOST_INSTRUCTIONS = 50_000
 MOST_FILES = 8
-PYTHON_REMARK = (
-    "perf knows Python's functions but not their lines: the figures are of the whole function."
-)
 _HEAD = re.compile(r"^.*\|\s*Source code & Disassembly of (.*?) for \S.*\((\d+) samples")
 _INSTRUCTION = re.compile(r"^\s*(\d+)\s*:\s*([0-9a-f]+):\s*(.*?)\s*$")
 _PLACE = re.compile(r"^(.*):(\d+|\?)(?: \(discriminator \d+\))?$")
@@ -108,18 +105,6 @@ async def annotate(window: PipeWindow, attr: EventAttr, frame: Frame, span: Span
     files = await asyncio.to_thread(_files, block, places)
     remark = "" if files else f"{safe_text(frame.object)} has no line table: compile it with -g."
     return Listing(block.samples, files, instructions, remark, seconds)
-
-
-async def python_source(frame: Frame) -> Listing:
-    """The source of a Python function, without samples per line; AnnotateError."""
-    try:
-        lines, first, _ = await asyncio.to_thread(python_function, frame.file, frame.symbol)
-    except SourceError as error:
-        raise AnnotateError(str(error)) from None
-    remark = PYTHON_REMARK
-    if not first:
-        remark = f"{safe_text(frame.symbol, 80)} is not in the file as it is now. {remark}"
-    return Listing(0, (SourceFile(frame.file, lines, first),), (), remark)
 
 
 def _wanted(attr: EventAttr, span: Span) -> Callable[[bytes], bool]:

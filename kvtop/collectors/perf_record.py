@@ -37,7 +37,7 @@ from kvtop.events import (
     PipelineStats,
     SampleBatch,
 )
-from kvtop.profile.frames import Frame, Kind
+from kvtop.profile.frames import Frame
 from kvtop.profile.idle import is_idle
 from kvtop.profile.stacks import StackTable
 
@@ -176,12 +176,10 @@ class PerfRecord(Reporting):
         return self.window.write(path, time.monotonic() - seconds, attr)
 
     async def annotate(self, frame: Frame, span: Span) -> Listing:
-        """Samples per line and instruction of a function; AnnotateError where it cannot be told."""
+        """Samples per line and instruction of a function that is no Python's; AnnotateError."""
         # Loaded when it is asked for: --attach has data the sooner for it.
         from kvtop.collectors import annotate
 
-        if frame.kind is Kind.PYTHON:
-            return await annotate.python_source(frame)
         attr = self._stream.attr if self._stream is not None else None
         if attr is None:
             raise annotate.AnnotateError("perf has recorded nothing yet.")

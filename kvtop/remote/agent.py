@@ -28,7 +28,6 @@ from kvtop.events import (
     SampleBatch,
     TargetsChanged,
 )
-from kvtop.profile.listing import Listing
 from kvtop.recording.codec import DecodeError, pack
 from kvtop.recording.samples import SampleEncoder
 from kvtop.remote.messages import (
@@ -113,12 +112,6 @@ class AgentSession(Session):
         if table.maybe_compact():
             self._encoder = SampleEncoder(table)
             self._outbox.put([ANEW])
-
-    async def annotate_processes(self, frame: Any, span: Span) -> Listing:
-        """As `annotate`, for processes instead of labels."""
-        if self._record is None:
-            raise AnnotateError("perf does not run.")
-        return await self._record.annotate(frame, span)
 
 
 class Agent:

@@ -107,8 +107,9 @@ def shifted(event: Event, offset: float) -> Event:
 # Functions line by line
 
 _FRAME = tuple[str, str, int, str, int]
-_FILE = tuple[str, tuple[str, ...], int, tuple[tuple[int, int], ...]]
-_LISTING = tuple[int, tuple[_FILE, ...], tuple[Instruction, ...], str, float | None]
+_COUNTS = tuple[tuple[int, int], ...]
+_FILE = tuple[str, tuple[str, ...], int, _COUNTS, _COUNTS]
+_LISTING = tuple[int, tuple[_FILE, ...], tuple[Instruction, ...], str, float | None, str, int, bool]
 _SCHEMA = {"Instruction": ["address", "samples", "text", "file", "line"]}
 
 
@@ -127,12 +128,19 @@ def unpack_frame(raw: object) -> Frame:
 
 def pack_listing(listing: Listing) -> list[object]:
     """A listing as JSON values."""
-    files = [[f.name, f.lines, f.first, list(f.samples.items())] for f in listing.files]
-    return [listing.samples, files, listing.instructions, listing.remark, listing.seconds]
+    files = [
+        [f.name, f.lines, f.first, list(f.samples.items()), list(f.totals.items())]
+        for f in listing.files
+    ]
+    head = [listing.samples, files, listing.instructions, listing.remark, listing.seconds]
+    return [*head, listing.sampler, listing.total, listing.more]
 
 
 def unpack_listing(raw: object) -> Listing:
     """The other way round; DecodeError for nonsense."""
-    samples, files, instructions, remark, seconds = Decoder(_SCHEMA).value(_LISTING, raw)
-    sources = (SourceFile(name, lines, first, dict(n)) for name, lines, first, n in files)
-    return Listing(samples, tuple(sources), instructions, remark, seconds)
+    samples, files, *rest = Decoder(_SCHEMA).value(_LISTING, raw)
+    sources = tuple(
+        SourceFile(name, lines, first, dict(own), dict(totals))
+        for name, lines, first, own, totals in files
+    )
+    return Listing(samples, sources, *rest)

@@ -254,17 +254,20 @@ class RemoteSession(Session):
 
     async def annotate(self, frame: Frame, start: float, end: float, label: str | None) -> Listing:
         """Samples per line and instruction, from sources and objects of the host."""
-        pids = None
-        if label is not None:
-            pids = sorted({who.pid for who in self._ring.origins if who.label == label})
+        pids = self._processes_of(frame, start, end, label)
+        asked = None if pids is None else sorted(pids)
         assert self._connection is not None
         clock = self._connection.clock
         span = clock.remote(start), clock.remote(end)
         try:
-            return unpack_listing(await self._ask("annotate", pack_frame(frame), *span, pids))
+            listing = unpack_listing(await self._ask("annotate", pack_frame(frame), *span, asked))
         except (CallFailed, ConnectionFailed, DecodeError) as error:
             sentence = wording(str(error), self._address, self.config.ssh_sudo)
             raise AnnotateError(sentence) from None
+        if not listing.remark:
+            return listing
+        told = wording(listing.remark, self._address, self.config.ssh_sudo)
+        return replace(listing, remark=told)
 
     async def save_perf_data(self, directory: Path, window: float) -> int:
         """ValueError always: perf.data can be read only where the programs are."""

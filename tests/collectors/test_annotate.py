@@ -13,13 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kvtop.collectors.annotate import (
-    PYTHON_REMARK,
     AnnotateError,
     Block,
     Span,
     parse_annotate,
     parse_places,
-    python_source,
 )
 from kvtop.collectors.perf_record import PerfRecord
 from kvtop.events import Event
@@ -96,20 +94,6 @@ def test_places_that_are_not_known() -> None:
 def test_the_hottest_line() -> None:
     assert SourceFile("x", ()).hottest == 0
     assert SourceFile("x", (), 1, {9: 2, 4: 5, 3: 5}).hottest == 3
-
-
-async def test_a_python_function_is_shown_without_lines(tmp_path: Path) -> None:
-    file = tmp_path / "service.py"
-    file.write_text("import os\n\nclass Raft:\n    def step(self):\n        return os\n")
-    listing = await python_source(Frame("Raft.step", "service.py", Kind.PYTHON, str(file)))
-    assert listing.remark == PYTHON_REMARK and not listing.instructions
-    (source,) = listing.files
-    assert (source.first, source.samples) == (4, {})
-    assert source.lines[3] == "    def step(self):"
-    gone = await python_source(Frame("Raft.gone", "service.py", Kind.PYTHON, str(file)))
-    assert "Raft.gone is not in the file as it is now" in gone.remark
-    with pytest.raises(AnnotateError, match="cannot be read here: No such file"):
-        await python_source(Frame("f", "x.py", Kind.PYTHON, str(tmp_path / "x.py")))
 
 
 # A real program under real perf

@@ -86,10 +86,13 @@ def test_all_times_of_every_event_are_moved_and_nothing_else(
 
 LISTING = Listing(
     7,
-    (SourceFile("/src/a.c", ("int f() {", "}"), 1, {1: 5, 2: 2}),),
+    (SourceFile("/src/a.c", ("int f() {", "}"), 1, {1: 5, 2: 2}, {2: 9}),),
     (Instruction(4096, 5, "mov %rax,%rbx", "/src/a.c", 1), Instruction(4100, 2, "ret")),
     "no line table",
     2.5,
+    "py-spy",
+    9,
+    True,
 )
 
 
