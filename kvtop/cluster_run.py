@@ -215,7 +215,7 @@ class ClusterRun:
 
     def _started(self, event: protocol.Started) -> None:
         before = self.members.get(event.name)
-        self._set(Member(event.name, event.kind, event.pid, NodeState.UP, event.status_port))
+        self._set(Member(event.name, event.kind, event.pid, NodeState.STARTING, event.status_port))
         if before is not None and event.kind == "node":
             text = f"{event.name} restarted (PID {event.pid})"
             self._mark(event.time, MarkerKind.RESTART, text, event.name)

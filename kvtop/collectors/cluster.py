@@ -19,6 +19,8 @@ _ROLES = {
     "pre-candidate": Role.CANDIDATE,
 }
 _PATIENCE = 0.8
+_START = 15.0
+"""Seconds after which a process that has never answered is not said to be starting any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +30,16 @@ class _Node:
     state: NodeState
     host: str
     port: int
+    since: float
+    """When this process was first heard of."""
 
 
 class ClusterCollector:
     """Emits NodeStatus per node, ``interval`` seconds apart.
 
     The supervisor's word on a process (`set_process`) decides between up, paused and down; the
-    rest is the node's own. A node that does not answer has figures of None and an ``error``.
+    rest is the node's own. A node that does not answer has figures of None and an ``error``,
+    but where its process has only just begun.
     """
 
     name = "cluster"
@@ -44,6 +49,7 @@ class ClusterCollector:
     def __init__(self, interval: float = 0.5) -> None:
         self.interval = interval
         self._nodes: dict[str, _Node] = {}
+        self._answered: dict[str, int | None] = {}
         self._changed = asyncio.Event()
         self._status: tuple[Health, str] | None = None
 
@@ -51,7 +57,10 @@ class ClusterCollector:
         self, name: str, pid: int | None, state: NodeState, host: str, status_port: int
     ) -> None:
         """What the supervisor knows of a node's process; asked about at once."""
-        self._nodes[name] = _Node(name, pid, state, host, status_port)
+        before = self._nodes.get(name)
+        known = before is not None and before.pid == pid
+        since = before.since if before is not None and known else time.monotonic()
+        self._nodes[name] = _Node(name, pid, state, host, status_port, since)
         self._changed.set()
 
     async def run(self, emit: Emit) -> None:
@@ -81,13 +90,17 @@ class ClusterCollector:
         if node.state in (NodeState.DOWN, NodeState.PAUSED):
             return NodeStatus(now, node.name, node.pid, node.state)
         try:
-            return await self.ask(node.name, node.pid, node.host, node.port, _PATIENCE)
+            status = await self.ask(node.name, node.pid, node.host, node.port, _PATIENCE)
         except StatusError as error:
-            if node.state is NodeState.STARTING:
+            starting = node.state is NodeState.STARTING
+            never = self._answered.get(node.name) != node.pid
+            if starting and never and now - node.since < _START:
                 return NodeStatus(now, node.name, node.pid, node.state)
-            state = self.unanswered or node.state
+            state = self.unanswered or (NodeState.UP if starting else node.state)
             text = safe_text(str(error), 200)
             return NodeStatus(time.monotonic(), node.name, node.pid, state, error=text)
+        self._answered[node.name] = node.pid
+        return status
 
     def _judge(self, statuses: list[NodeStatus], emit: Emit) -> None:
         silent = [s for s in statuses if s.error]

@@ -228,11 +228,11 @@ class History:
         return {role: length / whole for role, length in found.items()} if whole > 0 else {}
 
     def down(self, node: str) -> float:
-        """Seconds in which it was not up, as far as it is known."""
+        """Seconds in which its process was not there or stood still, as far as it is known."""
         return sum(
             after.time - before.time
             for before, after in pairwise(self.statuses.get(node, ()))
-            if before.state is not NodeState.UP
+            if before.state not in (NodeState.UP, NodeState.STARTING)
         )
 
     def _watched(self, node: str) -> float:

@@ -131,7 +131,8 @@ class Dashboard(Container):
         store = self.store
         if store.info.has_cluster:
             return plan_for(width, height, True, max(3, len(store.cluster.nodes)))
-        return plan_for(width, height, False, len(self.processes.items) or len(store.targets))
+        rows = len(self.processes.items) or len(store.targets)
+        return plan_for(width, height, False, max(1, rows))
 
     def _arrange(self) -> None:
         plan = self._plan()

@@ -13,7 +13,7 @@ from kvtop.events import Flaw, FlawKind, Health, PipelineStats
 from kvtop.profile.text import safe_text
 from kvtop.store import Store
 from kvtop.widgets.base import Pane
-from kvtop.widgets.figures import count, percent, size
+from kvtop.widgets.figures import NONE, count, percent, size
 from kvtop.widgets.help import HelpScreen
 from kvtop.widgets.line import Piece, width_of
 
@@ -69,6 +69,11 @@ def clip_words(text: str, width: int) -> str:
             break
         kept += f"{word} "
     return f"{kept.rstrip()}…"[:width]
+
+
+def _of_samples(share: float | None) -> str:
+    """A share with its sign; without samples there is none."""
+    return NONE if share is None else f"{percent(share)}%"
 
 
 class RunHeader(Pane, can_focus=False):
@@ -191,8 +196,10 @@ class RunHeader(Pane, can_focus=False):
         stats = self.store.pipeline
         status = self.store.health("perf_record")
         if stats is None:
+            gone = status.reason.endswith("exited.")
+            why = "every process has exited" if gone else "perf does not work here"
             text = {
-                Health.UNAVAILABLE: "no samples: perf does not work here",
+                Health.UNAVAILABLE: f"no samples: {why}",
                 Health.DEGRADED: "no samples yet",
                 Health.OK: "waiting for samples",
                 Health.STARTING: "perf is starting",
@@ -202,10 +209,8 @@ class RunHeader(Pane, can_focus=False):
         return [
             Item(1, "samples/s", count(self.store.sample_rate.last)),
             Item(0, "LOST" if stats.lost else "lost", count(stats.lost), "bad" * bool(stats.lost)),
-            Item(2, "broken", f"{percent(broken)}%", "warn" * ((broken or 0) > _SERIOUS)),
-            Item(
-                3, "unresolved", f"{percent(unresolved)}%", "warn" * ((unresolved or 0) > _SERIOUS)
-            ),
+            Item(2, "broken", _of_samples(broken), "warn" * ((broken or 0) > _SERIOUS)),
+            Item(3, "unresolved", _of_samples(unresolved), "warn" * ((unresolved or 0) > _SERIOUS)),
         ]
 
     def _own(self) -> Item:

@@ -6,6 +6,9 @@ import asyncio
 import json
 from collections.abc import Callable
 
+import pytest
+
+from kvtop.collectors import cluster
 from kvtop.collectors.cluster import ClusterCollector
 from kvtop.events import CollectorStatus, Health, NodeState, NodeStatus, Role
 from kvtop.workload.status import NodeReport
@@ -130,3 +133,31 @@ async def test_a_node_that_starts_is_up_once_it_answers() -> None:
     server.close()
     newest = [e for e in events if isinstance(e, NodeStatus)][-1]
     assert newest.state is NodeState.UP and newest.role is Role.CANDIDATE
+
+
+async def test_a_node_that_answered_once_does_not_start_again() -> None:
+    body = json.dumps(report("node0", "follower", 0).to_json()).encode()
+    answers = [body]
+    server, port = await serve(lambda: answers.pop() if answers else None)
+    collector = ClusterCollector(interval=0.05)
+    collector.set_process("node0", 7, NodeState.STARTING, "127.0.0.1", port)
+    events = await collect(
+        collector, lambda es: any(isinstance(e, NodeStatus) and e.error for e in es)
+    )
+    server.close()
+    states = [e.state for e in events if isinstance(e, NodeStatus)]
+    assert states[0] is NodeState.UP and states[-1] is NodeState.UP
+    assert any(isinstance(e, CollectorStatus) and e.health is Health.UNAVAILABLE for e in events)
+
+
+async def test_a_node_that_never_answers_is_not_starting_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cluster, "_START", 0.2)
+    collector = ClusterCollector(interval=0.05)
+    collector.set_process("node0", 7, NodeState.STARTING, "127.0.0.1", 1)
+    events = await collect(
+        collector, lambda es: any(isinstance(e, NodeStatus) and e.error for e in es)
+    )
+    states = [e.state for e in events if isinstance(e, NodeStatus)]
+    assert states[0] is NodeState.STARTING and states[-1] is NodeState.UP

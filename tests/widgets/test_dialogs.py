@@ -66,6 +66,19 @@ async def test_help_shows_keys_that_look_like_markup() -> None:
         assert "Profile" not in screen_text(app)
 
 
+@pytest.mark.parametrize("width", [40, 80, 120])
+async def test_a_long_line_of_help_goes_on_below_its_beginning(width: int) -> None:
+    app = WidgetApp()
+    text = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen"
+    async with app.run_test(size=(width, 24)) as pilot:
+        await app.push_screen(HelpScreen([("Panes", "↑ ↓", text), ("Panes", "shift+tab", "x")]))
+        await pilot.pause()
+        lines = [line.split("│")[1] for line in screen_text(app).splitlines() if "│" in line]
+        begin = next(line.index("one") for line in lines if "one" in line)
+        rest = [line for line in lines if "thirteen" in line]
+        assert rest and len(rest[0]) - len(rest[0].lstrip()) == begin
+
+
 def test_patterns_mind_the_case_when_a_capital_is_typed() -> None:
     small, large = compile_pattern("send"), compile_pattern("Send")
     assert small is not None and small.search("SEND")

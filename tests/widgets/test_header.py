@@ -95,6 +95,26 @@ async def test_without_perf_there_is_a_word_and_no_figure() -> None:
     assert "samples/s" not in text
 
 
+async def test_the_end_of_all_processes_is_not_taken_for_a_fault_of_perf() -> None:
+    store = make_store(has_cluster=False)
+    store.apply(
+        CollectorStatus(
+            START, "perf_record", Health.UNAVAILABLE, "Every profiled process has exited."
+        )
+    )
+    text = await shown(RunHeader(store), 120)
+    assert "no samples: every process has exited" in text
+
+
+async def test_a_share_of_no_samples_has_no_sign() -> None:
+    last = fill(make_store(), 5).pipeline
+    assert last is not None
+    store = make_store()
+    store.apply(replace(last, samples=0, broken=0, unresolved=0, flaws=()))
+    text = await shown(RunHeader(store), 160)
+    assert "broken –   unresolved –" in text
+
+
 async def test_the_effect_on_the_targets_as_far_as_it_is_measured() -> None:
     store = make_store()
     store.apply(OwnUsage(START, 9.4, 1 << 27, 5.1))
