@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from math import inf
-from pathlib import Path
 
 from kvtop.collectors.attach import choose_call_graph
 from kvtop.collectors.doctor import not_permitted, read_paranoid
@@ -30,6 +29,7 @@ from kvtop.collectors.perf_window import PipeWindow
 from kvtop.collectors.reporting import Following, GiveUpError
 from kvtop.collectors.sample_times import not_ahead
 from kvtop.collectors.switch_rate import STACKS_A_SECOND, Part, plan, switch_rates
+from kvtop.collectors.thread_names import ThreadNames
 from kvtop.collectors.vdso import VDSO, VdsoFile
 from kvtop.collectors.waits import Waits, split_period
 from kvtop.collectors.wakers import Wakers
@@ -44,7 +44,6 @@ from kvtop.events import (
 )
 from kvtop.profile.frames import Frame, Kind
 from kvtop.profile.stacks import StackTable
-from kvtop.profile.text import safe_text
 
 MOST_SWITCHES = 50_000
 """Switches a second beyond which kvtop does not follow: each is two records to read."""
@@ -95,7 +94,7 @@ class _Recording:
         self.attached = asyncio.Event()
         self._take = take
         self._table = table
-        self._comms: dict[int, str] = {}
+        self._threads = ThreadNames()
         self.first: float | None = None
         """Time of the first wait with a stack; what was before is not told.
 
@@ -139,11 +138,12 @@ class _Recording:
         unseen = self.waits.take_unseen()
         if unseen and self.first is not None:
             intern, stack_id = self._table.intern, self._table.stack_id
+            name = self._threads.name
             self._take(
                 [
                     StackSample(
                         one.end_ns / 1e9,
-                        *(one.pid, one.tid, self._comm(one.pid, one.tid), _state(one.ready)),
+                        *(one.pid, one.tid, name(one.pid, one.tid), _state(one.ready)),
                         one.length_ns,
                         stack_id([intern(NOT_SAMPLED if one.began else ASLEEP_BEFORE)]),
                     )
@@ -158,22 +158,12 @@ class _Recording:
             self._names.set_perf_version(self.stream.perf_version)
         for sample in not_ahead(self._parser.feed(text), time.monotonic()):
             length, ready = split_period(sample.period)
-            self._comms[sample.tid] = sample.comm
+            self._threads.learn(sample.tid, sample.comm)
             samples.append(sample._replace(period=length, event=_state(ready)))
         if samples:
             if self.first is None:
                 self.first, self._lost_before = samples[0].time, self.stream.lost
             self._take(samples)
-
-    def _comm(self, pid: int, tid: int) -> str:
-        known = self._comms.get(tid)
-        if known is None:
-            try:
-                text = Path(f"/proc/{pid}/task/{tid}/comm").read_text(errors="replace")
-            except OSError:
-                text = ""
-            known = self._comms[tid] = safe_text(text.strip(), 40)
-        return known
 
 
 class OffCpu(Following):

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 from kvtop.collectors.tally import Tally
+from kvtop.collectors.thread_names import ThreadNames
 from kvtop.collectors.trace_stream import GAP, TraceEvent, TraceOptions
-from kvtop.collectors.trace_tool import ThreadNames, TraceTool
+from kvtop.collectors.trace_tool import TraceTool
 from kvtop.collectors.tracepoints import Format
 from kvtop.events import Emit, Health
 from kvtop.tool_events import QueueRow, Tool

@@ -14,8 +14,9 @@ from typing import ClassVar, NamedTuple
 from kvtop.collectors.open_files import OpenFiles
 from kvtop.collectors.syscall_names import name_of, names
 from kvtop.collectors.tally import Tally
+from kvtop.collectors.thread_names import ThreadNames
 from kvtop.collectors.trace_stream import GAP, TraceEvent
-from kvtop.collectors.trace_tool import ThreadNames, TraceTool
+from kvtop.collectors.trace_tool import TraceTool
 from kvtop.collectors.tracepoints import Format, TracepointError, read_formats
 from kvtop.profile.text import safe_text
 from kvtop.tool_events import SyscallRow, Tool

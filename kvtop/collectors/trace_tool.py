@@ -5,19 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import ClassVar
 
 from kvtop.collectors.reporting import Following
 from kvtop.collectors.trace_stream import TraceEvent, TraceOptions, TraceStream
 from kvtop.collectors.tracepoints import Format, TracepointError, read_formats
 from kvtop.events import Emit, Health
-from kvtop.profile.text import safe_text
 from kvtop.tool_events import Recording, Row, Tool, ToolReading
 
 _TURN = 1.0
-_NAME_FOR = 5.0
-"""Seconds after which a thread's name is looked at again."""
 
 
 class TraceTool(Following):
@@ -123,25 +119,3 @@ class TraceTool(Following):
         now = time.monotonic()
         seconds, share = self.covered()
         emit(ToolReading(self.TOOL, Recording(now, seconds, share, rate, lost), self.rows()))
-
-
-class ThreadNames:
-    """Names of threads, as /proc has them; looked at again from time to time."""
-
-    def __init__(self) -> None:
-        self._known: dict[int, tuple[str, float]] = {}
-
-    def name(self, pid: int, tid: int) -> str:
-        """Safe to show; what it was last called where the thread is gone."""
-        known = self._known.get(tid)
-        now = time.monotonic()
-        if known is None or now - known[1] > _NAME_FOR:
-            try:
-                text = Path(f"/proc/{pid}/task/{tid}/comm").read_text(errors="replace")
-                name = safe_text(text.removesuffix("\n"), 40)
-            except OSError:
-                name = known[0] if known is not None else ""
-            if len(self._known) > 20_000:
-                self._known.clear()
-            known = self._known[tid] = name, now
-        return known[0]

@@ -13,15 +13,14 @@ import time
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Collection
-from pathlib import Path
 
+from kvtop.collectors.thread_names import ThreadNames
 from kvtop.collectors.trace_stream import GAP, TraceEvent, TraceOptions, TraceStream
 from kvtop.collectors.tracepoints import TracepointError, read_formats
 from kvtop.collectors.waits import PIECE_NS
 from kvtop.events import StackSample, WaitState
 from kvtop.profile.frames import Frame, Kind
 from kvtop.profile.stacks import StackTable
-from kvtop.profile.text import safe_text
 
 EVENT = "sched:sched_waking"
 NOT_SEEN = Frame("[waking not recorded]", "", Kind.UNKNOWN)
@@ -37,7 +36,6 @@ _LATE_NS = 1_500_000_000
 _KEPT_NS = 5_000_000_000
 _MOST_RANGES = 32
 """A filter's text is a page of memory at most, and every waking of the machine is held to it."""
-_MOST_NAMES = 4096
 
 
 class Wakers:
@@ -56,7 +54,7 @@ class Wakers:
         self._take = take
         self._held: deque[StackSample] = deque()
         self._wakings: dict[int, list[tuple[int, Frame]]] = {}
-        self._names: dict[int, str] = {}
+        self._names = ThreadNames()
         self._reader = struct.Struct("")
         self._began_ns = self._progress_ns = 0
 
@@ -129,21 +127,9 @@ class Wakers:
         flags = event.raw[_FLAGS_AT]
         if flags & _HARDIRQ or not event.tid:
             return INTERRUPT
-        name = f"{self._comm(event.pid, event.tid)} ({event.pid})"
+        name = f"{self._names.name(event.pid, event.tid) or 'exited'} ({event.pid})"
         how = "woken in softirq, on" if flags & _SOFTIRQ else "woken by"
         return Frame(f"{how} {name}", f"thread {event.tid}", Kind.GROUP)
-
-    def _comm(self, pid: int, tid: int) -> str:
-        known = self._names.get(tid)
-        if known is None:
-            try:
-                text = Path(f"/proc/{pid}/task/{tid}/comm").read_text(errors="replace")
-            except OSError:
-                text = "exited"
-            if len(self._names) >= _MOST_NAMES:
-                self._names.clear()
-            known = self._names[tid] = safe_text(text.strip(), 40)
-        return known
 
 
 def waking_filter(tids: Collection[int]) -> str:

@@ -32,7 +32,8 @@ def made(taken: list[StackSample] | None = None) -> tuple[StackTable, Wakers]:
     wakers = Wakers(table, [50, 51], (taken if taken is not None else []).extend)
     wakers._reader = struct.Struct("=24xi")
     wakers._began_ns = 1 * S
-    wakers._names = {7: "seven", 8: "eight"}
+    wakers._names.learn(7, "seven")
+    wakers._names.learn(8, "eight")
     return table, wakers
 
 
