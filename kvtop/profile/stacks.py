@@ -142,7 +142,7 @@ class StackTable:
             del self._holders[stack_id]
 
     def maybe_compact(self) -> bool:
-        """Compact if as much is new since the last compaction as was held then; True if so."""
+        """Compact if half as much is new since the last compaction as was held; True if so."""
         stacks, frames = self._marks
         fresh = max(self._next_stack - stacks, self._next_frame - frames, len(self._memo))
         if fresh <= self._limit:
@@ -159,14 +159,15 @@ class StackTable:
             del stamps[stack]
             self._broken.discard(stack)
             self._unresolved.discard(stack)
-        used = {f for stack in self._stacks for f in self.frames(stack)}
+        used: set[int] = set()
+        for packed in self._stacks.values():
+            used.update(memoryview(packed).cast(_FRAME))
         for frame in [f for f in self._frames if f not in used and self._frame_stamp[f] < present]:
             del self._frame_ids[self._frames.pop(frame)]
             del self._frame_stamp[frame]
             self.glue.discard(frame)
         self._memo.clear()
-        held = {f for stack in holders for f in self.frames(stack)}
-        self._limit = max(len(holders), len(held)) + _SPARE
+        self._limit = max(len(holders), len(self._frames)) // 2 + _SPARE
         self._marks = self._next_stack, self._next_frame
         self.generation += 1
 
