@@ -142,7 +142,7 @@ def test_children_that_run_already() -> None:
         parent.communicate()
 
 
-@pytest.mark.parametrize("group", [f"/kvtop-test-{os.getpid()}/inner"], indirect=True)
+@pytest.mark.parametrize("group", [f"/kvtop-test-{os.getpid()}/inner"], ids=["own"], indirect=True)
 def test_a_control_group_and_those_below_it(group: Group) -> None:
     top = group.inner.rpartition("/")[0]
     for text in (group.inner, top, str(group.path), top.strip("/")):
@@ -161,13 +161,15 @@ def test_a_control_group_that_does_not_exist_or_is_everything() -> None:
         find(Selection(cgroup="/"))
 
 
-@pytest.mark.parametrize("group", [f"/docker/{CONTAINER}"], indirect=True)
+@pytest.mark.parametrize("group", [f"/docker/{CONTAINER}"], ids=["docker"], indirect=True)
 def test_a_container_by_the_beginning_of_its_id(group: Group) -> None:
     for text in (CONTAINER[:12], CONTAINER):
         assert find(Selection(container=text)).pids == (group.process.pid,)
 
 
-@pytest.mark.parametrize("group", [f"/kvtop.slice/docker-{CONTAINER}.scope"], indirect=True)
+@pytest.mark.parametrize(
+    "group", [f"/kvtop.slice/docker-{CONTAINER}.scope"], ids=["docker scope"], indirect=True
+)
 def test_a_container_by_the_name_that_docker_keeps(
     group: Group, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -238,7 +238,7 @@ async def test_perf_killed_in_the_middle_leaves_no_file() -> None:
             assert any("clock_gettime" in name for s in samples for name in run.symbols(s))
             os.kill(run.record.child_pids[1], signal.SIGKILL)
             await until(lambda: run.statuses[-1].health is Health.DEGRADED)
-    assert vdso_files() <= left
+    await until(lambda: vdso_files() <= left)  # another perf's go away with it
 
 
 @needs_perf_jit
