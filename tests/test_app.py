@@ -266,7 +266,7 @@ async def _time_map(run: Run) -> None:
 async def _layers(run: Run) -> None:
     text = await run.text()
     assert "CPU by layer" in text and "no waits recorded: o records them" in text
-    assert "Bytecode and its objects: " in text
+    assert "Bytecode and its objects, in all layers: " in text
 
 
 async def _baseline(run: Run) -> None:

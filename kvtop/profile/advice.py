@@ -167,14 +167,14 @@ INTERPRETED = 0.40
 
 
 def interpreter(facts: Facts) -> Finding | None:
-    """Most of CPU evaluates bytecode."""
+    """Much of CPU evaluates bytecode."""
     whole = facts.split.total
     if whole < ENOUGH or facts.interpreted / whole < INTERPRETED:
         return None
     return Finding(
         "interpreter",
-        "The Python interpreter itself takes most of the CPU",
-        (f"Bytecode and its objects: {_of_cpu(facts, facts.interpreted)}",),
+        "The Python interpreter itself takes much of the CPU",
+        (f"Bytecode and its objects, in all layers: {_of_cpu(facts, facts.interpreted)}",),
         "call fewer Python functions per operation: batch entries, move these functions to C "
         "(Cython, mypyc) or hold their results; compare with b and d.",
         facts.interpreted / whole,

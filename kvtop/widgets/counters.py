@@ -27,6 +27,7 @@ from kvtop.widgets.counter_rows import (
     show,
 )
 from kvtop.widgets.figures import span as span_text
+from kvtop.widgets.line import clip_middle
 from kvtop.widgets.plots import newest_time, titled_chart
 from kvtop.widgets.table import Cell, Column, LiveTable, Row
 
@@ -35,6 +36,8 @@ HISTORY = 120.0
 _LABELS = 6
 _CELL = 6
 _NAME = 16
+_LABEL = 12
+"""Cells of a target's column, at most; where it stands alone it takes what its name needs."""
 _THREAD = 22
 _TITLES = {"context-switches": "switches", "cpu-migrations": "migrations", "page-faults": "faults"}
 
@@ -157,8 +160,10 @@ class CountersPane(LiveTable[Line]):
         columns = [Column("name", "event", _NAME, 0, right=False, grow=1)]
         if len(self._labels) > 1:
             columns.append(Column(ALL, ALL, _CELL, 1))
+        room = _LABEL if len(self._labels) > 1 else max(_LABEL, self.inner_width - _NAME - 2)
         for number, label in enumerate(self._labels):
-            name = safe_text(label, 12)
+            # Its PID, at the end, tells it from others of its name.
+            name = clip_middle(safe_text(label), room)
             columns.append(Column(label, name, max(_CELL, len(name)), 2 + number))
         return columns
 

@@ -184,8 +184,10 @@ class Flamegraph(FlameCanvas):
     def action_ask(self, view: View) -> None:
         """Callers and callees, or the source, of the selected function."""
         frame = self.state.tree.frame(self.state.selected)
-        if frame.kind is not Kind.GROUP:
-            self.post_message(FunctionAsked(frame, view))
+        if frame.kind is Kind.GROUP:
+            self.notify("Select a function first: this box is none.", timeout=2, markup=False)
+            return
+        self.post_message(FunctionAsked(frame, view))
 
     def action_copy_name(self) -> None:
         """Copy the selected function's name to the clipboard (OSC 52)."""

@@ -44,6 +44,7 @@ class HotSymbolsPane(FrameTable[Hotspot]):
         ("enter", "callers and callees of the function"),
         ("a", "its source with samples per line, its instructions"),
         ("g", "count interpreter glue for its caller, or by itself"),
+        ("", "py: Python, C: native code of any language, krn: kernel, vm: glue, ?: no name"),
     ]
 
     def __init__(self, store: Store, window: float = 30.0, *, id: str | None = None) -> None:
@@ -119,7 +120,7 @@ class HotSymbolsPane(FrameTable[Hotspot]):
         if chosen is not None:
             # Late samples come in, the oldest leave: the range is the same as long as none did.
             return self.scope, ring.event, ring.count(chosen.start, chosen.end)
-        return self.scope, ring.revision
+        return self.scope, ring.revision, "" if self.shown else self._why_none()
 
     def counts(self) -> dict[int, int]:
         """Stack id -> weight, in ``unit``, of the window and target that are shown."""
@@ -187,4 +188,18 @@ class HotSymbolsPane(FrameTable[Hotspot]):
     def empty_text(self, width: int) -> list[str]:
         if self.pattern is not None:
             return ["nothing matches the filter"]
-        return [f"no samples {'yet' if self.label is None else f'of {safe_text(self.label)} here'}"]
+        if self.label is not None:
+            return [f"no samples of {safe_text(self.label)} here"]
+        return [f"no samples yet{self._why_none()}"]
+
+    def _why_none(self) -> str:
+        """What the targets do instead of running, as far as it is known."""
+        usage = self.store.cluster.usage
+        known = [usage[label] for label in self.store.targets if label in usage]
+        if not known or len(known) < len(self.store.targets):
+            return ""
+        if all(one.status == "stopped" for one in known):
+            return ": stopped, until a SIGCONT" if len(known) == 1 else ": all are stopped"
+        if all(one.cpu_percent == 0 for one in known):
+            return ": nothing runs on a CPU; o shows what is waited for"
+        return ""

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvtop.events import Role, SampleBatch, StackSample
+from kvtop.events import (
+    ProcessUsage,
+    Role,
+    SampleBatch,
+    StackSample,
+    Target,
+    TargetsChanged,
+)
 from kvtop.profile.hotspots import hotspots
 from kvtop.profile.ring import Filter
 from kvtop.profile.scope import Scope
@@ -147,3 +155,27 @@ async def test_roles_are_not_needed() -> None:
     store = make_store(has_cluster=False)
     add(store, 7, "f", 1)
     assert {origin.role for origin in store.ring.origins} == {Role.OTHER}
+
+
+@pytest.mark.parametrize(
+    ("status", "cpu", "said"),
+    [
+        ("stopped", 0.0, "no samples yet: stopped"),
+        ("sleeping", 0.0, "no samples yet: nothing runs on a CPU"),
+        ("sleeping", 3.1, "no samples yet\n"),
+        ("sleeping", None, "no samples yet\n"),
+    ],
+)
+async def test_where_there_is_no_sample_the_reason_is_told(
+    status: str, cpu: float | None, said: str
+) -> None:
+    store = make_store(has_cluster=False)
+    target = Target("sleep(7)", 7, Role.UNKNOWN, "sleep", False)
+    store.apply(TargetsChanged(START, (target,)))
+    pane = HotSymbolsPane(store)
+    async with WidgetApp(pane).run_test(size=(90, 20)) as pilot:
+        store.apply(ProcessUsage(START, "sleep(7)", 7, cpu, 1 << 20, 1, status))
+        pane.refresh_data()
+        await pilot.pause()
+        text = "\n".join(line.strip("│ ") for line in widget_text(pane).splitlines())
+        assert said in text

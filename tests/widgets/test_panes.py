@@ -141,6 +141,19 @@ async def test_narrow_counters_drop_whole_targets_and_say_so() -> None:
         assert "3 more targets" in text
 
 
+@pytest.mark.parametrize("labels", [["python3.12(104211)"], ["python3.12(41)", "python3.12(42)"]])
+async def test_targets_of_one_name_are_told_apart(labels: list[str]) -> None:
+    store = make_store(has_cluster=False)
+    for label in labels:
+        store.apply(CounterReading(START, 1.0, label, "task-clock", 500.0, "msec", True))
+    pane = CountersPane(store)
+    async with WidgetApp(pane).run_test(size=(54, 14)) as pilot:
+        await pilot.pause()
+        head = widget_text(pane).splitlines()[1]
+    assert all(label[label.index("(") :] in head for label in labels)
+    assert len(labels) > 1 or labels[0] in head
+
+
 def test_sums_never_mix_in_what_is_stale() -> None:
     a, b = Series(), Series()
     for second in range(10):
