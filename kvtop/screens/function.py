@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kvtop.collectors.annotate import AnnotateError
 from kvtop.profile.callers import sandwich
-from kvtop.profile.frames import Frame
+from kvtop.profile.frames import Frame, Kind
 from kvtop.profile.listing import Listing
 from kvtop.widgets.flamegraph_screen import FlamegraphScreen
 from kvtop.widgets.profile_screen import ProfileScreen
@@ -48,9 +48,11 @@ def _show_source(app: KvtopApp, frame: Frame, samples: Samples) -> None:
 
     async def load() -> Listing:
         start, end = samples.bounds()
-        now = app.session.now
+        if end is None or (samples.live and frame.kind is Kind.PYTHON):
+            # py-spy goes on while the view is open, and its samples are not those of the view.
+            end = app.session.now
         try:
-            return await app.session.annotate(frame, start or 0.0, end or now, samples.label)
+            return await app.session.annotate(frame, start or 0.0, end, samples.label)
         except (AnnotateError, OSError) as error:
             return Listing(remark=str(error))
 

@@ -1,7 +1,11 @@
-"""A function's source with samples per line, worked out while the screen says so."""
+"""A function's source with samples per line, worked out while the screen says so.
+
+Where more is measured for it while it is open, it fills in by itself.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import ClassVar
 
@@ -21,6 +25,8 @@ from kvtop.widgets.source_view import SourceView
 Load = Callable[[], Awaitable[Listing]]
 """Works the listing out; what goes wrong is the listing's remark."""
 
+_AGAIN = 1.0
+"""Seconds until a listing that is not all there yet is asked for again."""
 _HINTS = (
     KeyHint("?", "help", "screen.help"),
     KeyHint("esc", "back", "screen.close"),
@@ -47,6 +53,7 @@ class SourceScreen(ProfileScreen):
     KEYS_HELP: ClassVar[list[Help]] = [
         *SourceView.KEYS_HELP,
         ("r", "measure again, with the samples of now"),
+        ("", "Python's lines are py-spy's samples: total with what the line calls, self without"),
         ("esc q", "back"),
     ]
 
@@ -74,6 +81,10 @@ class SourceScreen(ProfileScreen):
         self.view.show(Listing(), figures, "Reading samples, line table and source …")
         listing = await self._load()
         self.view.show(listing, figures, *_about(listing))
+        while listing.more:
+            await asyncio.sleep(_AGAIN)
+            listing = await self._load()
+            self.view.update(listing, self._figures(), *_about(listing))
 
     async def action_view(self, action: str) -> None:
         """Run an action of the view."""
@@ -83,7 +94,13 @@ class SourceScreen(ProfileScreen):
 def _about(listing: Listing) -> list[str]:
     """Sentences on what the lines are of."""
     said = []
-    if listing.samples:
+    if listing.sampler and listing.total:
+        said.append(
+            f"Per line by {listing.sampler}, not perf: {listing.total:,} samples in "
+            f"{listing.seconds or 0:.0f} s with the function on the stack, "
+            f"{listing.samples:,} in it itself."
+        )
+    elif listing.samples:
         known = sum(file.weight for file in listing.files)
         text = f"Per line: {listing.samples:,} samples of the function itself, callees not counted"
         text += f", of {listing.seconds:.1f} s." if listing.seconds is not None else "."

@@ -21,6 +21,10 @@ HOT, WARM = 0.1, 0.01
 """Parts of the function's samples from which on a line is loud, and coloured at all."""
 
 
+_COLUMNS = f"{'total':>7} {'self':>7} {'count':>6}"
+"""Over the figures that are both of a line and of what it calls."""
+
+
 class SourceView(LineWidget):
     """One of the listing's source files, or the instructions; the hottest line is pointed at."""
 
@@ -53,20 +57,40 @@ class SourceView(LineWidget):
         self.by_instruction = False
         self._file = 0
         self._cursor = 0
+        self._moved = False
         self._code: dict[str, list[list[Piece]]] = {}
 
     # Data
 
     def show(self, listing: Listing, *head: str) -> None:
         """Show another listing; ``head`` are sentences about it."""
+        if not self._same_text(listing):
+            self._code.clear()
         self.listing = listing
         self.head = head
         self._file = 0
-        self._code.clear()
+        self._moved = False
         self.by_instruction = self.by_instruction and bool(listing.instructions)
         if not listing.files and listing.instructions:
             self.by_instruction = True
         self._changed()
+
+    def update(self, listing: Listing, *head: str) -> None:
+        """Show new figures of the same lines; the cursor goes to the first ones that there are,
+        unless it was moved, and stays where it is from then on."""
+        new = not any(self.weights()) and not self._moved
+        if new or not self._same_text(listing):
+            self.show(listing, *head)
+            return
+        self.listing = listing
+        self.head = head
+        self._fit_height()
+        self.describe()
+        self.redraw()
+
+    def _same_text(self, listing: Listing) -> bool:
+        shown = [(file.name, file.lines) for file in self.listing.files]
+        return shown == [(file.name, file.lines) for file in listing.files]
 
     @property
     def file(self) -> SourceFile | None:
@@ -75,17 +99,20 @@ class SourceView(LineWidget):
         return files[self._file % len(files)] if files else None
 
     def weights(self) -> list[int]:
-        """Samples per row."""
+        """Samples per row, of a line with what it called where that is known."""
         if self.by_instruction:
             return [one.samples for one in self.listing.instructions]
         file = self.file
         if file is None:
             return []
-        return [file.samples.get(number, 0) for number in self._numbers(file)]
+        counts = file.totals if self.listing.total else file.samples
+        return [counts.get(number, 0) for number in self._numbers(file)]
 
     def _numbers(self, file: SourceFile) -> range | list[int]:
         """Line numbers of the rows; only lines with samples where the text is missing."""
-        return range(1, len(file.lines) + 1) if file.lines else sorted(file.samples)
+        if file.lines:
+            return range(1, len(file.lines) + 1)
+        return sorted({*file.samples, *file.totals})
 
     @property
     def cursor(self) -> int:
@@ -141,7 +168,8 @@ class SourceView(LineWidget):
 
     def _head_lines(self) -> list[str]:
         width = max(20, self.inner_width - 2)
-        return [line for text in self.head for line in wrap(text, width)[:3]]
+        lines = [line for text in self.head for line in wrap(text, width)[:3]]
+        return [*lines, _COLUMNS] if self.listing.total else lines
 
     def draw(self, width: int, height: int) -> list[Strip]:
         head = self._head_lines()
@@ -155,7 +183,8 @@ class SourceView(LineWidget):
         return lines + [self._row(row, weights[row], row == hottest, width) for row in rows]
 
     def _row(self, row: int, samples: int, hottest: bool, width: int) -> Strip:
-        whole = self.listing.samples
+        both = self.listing.total
+        whole = both or self.listing.samples
         share = samples / whole if whole else 0.0
         base = self.plain
         if row == self._cursor:
@@ -163,13 +192,23 @@ class SourceView(LineWidget):
         plain = row == self._cursor and self.has_focus
         style = self._heat(share) if not plain else Style.null()
         pieces: list[Piece] = [("▶" if hottest else " ", style)]
-        if whole:
+        if both:
+            own = self._own(row)
+            figures = f"{percent(100 * share):>6}% " if samples else " " * 8
+            figures += f"{percent(100 * own / both):>6}% " if own else " " * 8
+            pieces.append((figures + (f"{samples:>6} " if samples else " " * 7), style))
+        elif whole:
             figures = f"{percent(100 * share):>6}% {samples:>6} " if samples else " " * 15
             pieces.append((figures, style))
         body = self._instruction(row, width) if self.by_instruction else self._line(row)
         if plain:
             body = [(text, Style.null()) for text, _ in body]
         return strip_of([*pieces, *body], width, base)
+
+    def _own(self, row: int) -> int:
+        """Samples in the row's line itself."""
+        file = self.file
+        return file.samples.get(self._numbers(file)[row], 0) if file is not None else 0
 
     def _heat(self, share: float) -> Style:
         return self.paint("bad" if share >= HOT else "warn" if share >= WARM else "dim")
@@ -213,6 +252,7 @@ class SourceView(LineWidget):
         self.redraw()
 
     def _move_to(self, row: int, at: float | None = None) -> None:
+        self._moved = True
         self._cursor = max(0, min(row, len(self.weights()) - 1))
         self._to_cursor(at)
 

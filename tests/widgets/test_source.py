@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 
 import pytest
 from rich.style import Style
@@ -118,6 +119,75 @@ async def test_it_is_measured_again_on_a_key() -> None:
         await bench.app.workers.wait_for_complete()
         assert bench.loads == 2
         assert "▶ 100.0%      7      9" in bench.text
+
+
+SERVE = (
+    "def serve(queue):",
+    "    while True:",
+    "        request = queue.get()",
+    "        answer = apply(request)",
+    "        # it was read, see",
+    "        send(answer)",
+)
+WAITING = Listing(
+    files=(SourceFile("/srv/app.py", SERVE, 1),),
+    remark="py-spy is recording …",
+    sampler="py-spy, 50 Hz",
+    more=True,
+)
+
+
+def spied(*lines: tuple[int, int, int]) -> Listing:
+    """What py-spy saw: line, self, total."""
+    own = {line: count for line, count, _ in lines if count}
+    totals = {line: count for line, _, count in lines}
+    file = SourceFile("/srv/app.py", SERVE, 1, own, totals)
+    return Listing(
+        sum(own.values()),
+        (file,),
+        seconds=4.0,
+        sampler="py-spy, 50 Hz",
+        total=sum(totals.values()),
+        more=True,
+    )
+
+
+async def test_lines_of_python_fill_in_by_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kvtop.widgets.source_screen._AGAIN", 0.01)
+    bench = Bench(WAITING)
+    async with bench.app.run_test(size=(100, 20)) as pilot:
+
+        async def until(text: str) -> None:
+            async with asyncio.timeout(20):
+                while text not in bench.text:
+                    await pilot.pause(0.01)
+
+        await bench.open(pilot, ready=False)
+        bench.ready.set()
+        await until("py-spy is recording …")
+        assert bench.pointed == 1 and "%" not in bench.text.partition("recording")[2]
+        bench.listing = spied((4, 0, 140), (6, 60, 60))
+        await until("Per line by py-spy, 50 Hz, not perf: 200 samples in 4 s")
+        assert "▶  70.0%            140      4         answer = apply(request)" in bench.text
+        assert "   30.0%   30.0%     60      6         send(answer)" in bench.text
+        assert bench.pointed == 4
+        # From now on the cursor is the reader's.
+        bench.listing = spied((4, 0, 140), (6, 160, 260))
+        await until("▶  65.0%   40.0%    260      6         send(answer)")
+        assert bench.pointed == 4
+        await pilot.press("n")
+        assert bench.pointed == 6
+        await pilot.press("escape")
+        loads = bench.loads
+        await pilot.pause(0.05)
+        assert bench.loads == loads
+
+
+async def test_screen_of_python_lines() -> None:
+    bench = Bench(dataclasses.replace(spied((4, 0, 140), (6, 60, 60), (2, 3, 3)), more=False))
+    async with bench.app.run_test(size=(80, 24)) as pilot:
+        await bench.open(pilot)
+        golden.check("source-python-80x24.txt", bench.text)
 
 
 async def test_a_function_without_lines_begins_where_it_stands() -> None:
