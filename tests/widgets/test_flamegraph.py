@@ -424,3 +424,12 @@ async def test_a_screen_opens_on_the_tree_that_a_pane_has() -> None:
         await pilot.pause()
         assert "fdatasync" in screen_text(pilot.app)
         assert screen.flamegraph.state.tree.weight == sum(screen.counts().values())
+
+
+@pytest.mark.parametrize("key", ["w", "a"])
+async def test_a_box_that_is_no_function_has_no_callers_and_says_so(key: str) -> None:
+    bench = Bench()
+    async with bench.app.run_test(size=(102, 20)) as pilot:
+        await ready(pilot, bench)
+        await pilot.press(key)
+        assert ["Select a function first" in n.message for n in bench.app._notifications] == [True]
