@@ -22,9 +22,8 @@ from kvtop.collectors.perf_pipe import (
     lost_count,
     read_attr,
 )
+from kvtop.collectors.settling import Settling
 
-_SETTLE_NS = 500_000_000
-"""perf reads one CPU's buffer after the other: records are put in order when they are so old."""
 _MOST_PENDING = 50_000
 _TRACEPOINT = 2
 _RAW, _CALLCHAIN, _READ, _PERIOD, _IDENTIFIER = 1 << 10, 1 << 5, 1 << 4, 1 << 8, 1 << 16
@@ -86,11 +85,9 @@ class LockWaits:
         """Records that the kernel dropped."""
         self._points = dict(points)
         self._events: dict[int, _Event] = {}
-        self._queue: list[tuple[int, int, bool, tuple[int, int], _Begin | None]] = []
+        self._queue: Settling[tuple[int, tuple[int, int], _Begin | None]] = Settling()
         self._pending: dict[tuple[int, int], tuple[int, _Begin]] = {}
         """Since when a thread waits for a lock, ns, and where."""
-        self._order = 0
-        self._newest = 0
 
     def feed(self, records: Sequence[Record], now_ns: int) -> list[Record]:
         """The records to pass on by now; ``now_ns`` is CLOCK_MONOTONIC. Call it often."""
@@ -108,8 +105,7 @@ class LockWaits:
                 self._pending.clear()
             elif record.type not in _OF_EVENTS:
                 out.append(record)
-        horizon = (self._newest if records else now_ns) - _SETTLE_NS
-        return out + self._replay(horizon)
+        return out + self._replay(self._queue.horizon(now_ns, bool(records)))
 
     def _declare(self, data: bytes) -> bool:
         """Learn of an event; False for one that perf script shall not know."""
@@ -145,20 +141,13 @@ class LockWaits:
             found = reader.unpack_from(data, raw_at + 4)
             lock, flags = found[0], found[1] & 63 if len(found) > 1 else 0
         self.begun += event.point.begins
-        self._order += 1
-        self._newest = max(self._newest, time_ns)
-        begins = event.point.begins
-        begin = _Begin(data, who_at + 8, period_at, flags) if begins else None
-        self._queue.append((time_ns, self._order, begins, (tid, lock), begin))
+        begin = _Begin(data, who_at + 8, period_at, flags) if event.point.begins else None
+        self._queue.put((time_ns, (tid, lock), begin))
 
     def _replay(self, horizon: int) -> list[Record]:
-        queue, pending = self._queue, self._pending
-        queue.sort()
+        pending = self._pending
         out: list[Record] = []
-        at = 0
-        while at < len(queue) and queue[at][0] <= horizon:
-            time_ns, _, _, key, begin = queue[at]
-            at += 1
+        for time_ns, key, begin in self._queue.before(horizon):
             known = pending.pop(key, None)
             if begin is None:
                 if known is not None:
@@ -169,5 +158,4 @@ class LockWaits:
             if len(pending) >= _MOST_PENDING:
                 pending.clear()
             pending[key] = since, begin
-        del queue[:at]
         return out

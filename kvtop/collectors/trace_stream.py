@@ -33,12 +33,11 @@ from kvtop.collectors.perf_pipe import (
     read_attr,
 )
 from kvtop.collectors.record_control import CONTROL_OPTIONS, RecordControl
+from kvtop.collectors.settling import Settling
 
 EVENTS_A_SECOND = 30_000
 """Of more than these a part of the time is recorded; so many take 0.1 s of a core to read."""
 _LOOK_EVERY = 0.2
-_SETTLE_NS = 500_000_000
-"""perf reads one CPU's buffer after the other: events are put in order when they are so old."""
 _LAST_WORDS = 5.0
 _BUSY = 1 << 18
 """After so many bytes at once the next are read without a pause."""
@@ -92,33 +91,22 @@ class TraceReader:
         self._pipe = PipeReader()
         self._attr: EventAttr | None = None
         self._who_at = self._raw_at = 0
-        self._queue: list[TraceEvent] = []
-        self._newest = 0
+        self._events: Settling[TraceEvent] = Settling()
 
     def feed(self, chunk: bytes, now_ns: int) -> list[TraceEvent]:
         """The events that are in order by now; call it also without a chunk."""
         records = self._pipe.feed(chunk) if chunk else []
         for record in records:
             self._take(record)
-        # As long as there is something to read, who knows what is still to be read.
-        horizon = (self._newest if records else now_ns) - _SETTLE_NS
-        return self.before(horizon)
+        return self.before(self._events.horizon(now_ns, bool(records)))
 
     def before(self, horizon_ns: int) -> list[TraceEvent]:
         """The events up to a time, in order; they are not given again."""
-        queue = self._queue
-        queue.sort()
-        low, high = 0, len(queue)
-        while low < high:
-            middle = (low + high) // 2
-            low, high = (middle + 1, high) if queue[middle][0] <= horizon_ns else (low, middle)
-        out = queue[:low]
-        del queue[:low]
-        return out
+        return self._events.before(horizon_ns)
 
     def gap(self, time_ns: int) -> None:
         """Events may be missing around this time."""
-        self._queue.append(TraceEvent(time_ns, GAP, 0, 0, b""))
+        self._events.remark(TraceEvent(time_ns, GAP, 0, 0, b""))
 
     def _take(self, record: Record) -> None:
         kind, _, data = record
@@ -133,12 +121,11 @@ class TraceReader:
         elif kind in (LOST, LOST_SAMPLES):
             self.lost += lost_count(record)
             if self._attr is not None:
-                self.gap(self._attr.time_of(record) or self._newest)
+                self.gap(self._attr.time_of(record) or self._events.newest)
 
     def _put(self, event: TraceEvent) -> None:
         self.seen += 1
-        self._queue.append(event)
-        self._newest = max(self._newest, event.time_ns)
+        self._events.put(event)
 
     def _declare(self, data: bytes) -> None:
         attr = read_attr(data)

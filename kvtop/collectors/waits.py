@@ -28,6 +28,7 @@ from kvtop.collectors.perf_pipe import (
     Record,
     read_attr,
 )
+from kvtop.collectors.settling import Settling
 from kvtop.collectors.stack_copy import trim_stack
 
 SWITCH = 14
@@ -36,8 +37,6 @@ _IN, _OUT, _OUT_READY, _STACK, _BORN, _GONE, _LOST = range(7)
 _PERIOD = 1 << 8
 _SAMPLE_TYPE_AT = 32
 """Where a HEADER_ATTR record holds perf_event_attr.sample_type."""
-_SETTLE_NS = 500_000_000
-"""perf reads one CPU's buffer after the other: records are put in order when they are so old."""
 _TELL_NS = 250_000_000
 PIECE_NS = 1_000_000_000
 """A wait that goes on is told in pieces of this length, to be seen before its end."""
@@ -116,9 +115,7 @@ class Waits:
         self._who_at = self._period_at = 0
         self._began: int | None = None
         self._threads: dict[int, _Thread] = {}
-        self._queue: list[tuple[int, int, int, int, int, bytes]] = []
-        self._order = 0
-        self._newest = 0
+        self._queue: Settling[tuple[int, int, int, int, bytes]] = Settling()
         self._told = 0
         self._long: list[_Piece] = []
         self._gone: set[int] = set()
@@ -152,8 +149,7 @@ class Waits:
             elif kind in (LOST, LOST_SAMPLES) and self._attr is not None:
                 self._put(self._attr.time_of(record), _LOST, 0, 0)
             out.append(record)
-        # As long as there is something to read, who knows what is still to be read.
-        horizon = (self._newest if records else now_ns) - _SETTLE_NS
+        horizon = self._queue.horizon(now_ns, bool(records))
         self._replay(horizon)
         if horizon - self._told >= _TELL_NS:
             self._told = horizon
@@ -169,9 +165,7 @@ class Waits:
     # Records
 
     def _put(self, time_ns: int, what: int, pid: int, tid: int, data: bytes = b"") -> None:
-        self._order += 1
-        self._newest = max(self._newest, time_ns)
-        self._queue.append((time_ns, self._order, what, pid, tid, data))
+        self._queue.put((time_ns, what, pid, tid, data))
 
     def _declare(self, record: Record) -> Record:
         """The event's description, with a period in its samples.
@@ -203,12 +197,7 @@ class Waits:
 
     def _replay(self, horizon: int) -> None:
         """Live through what happened up to the horizon, in its order."""
-        queue = self._queue
-        queue.sort()
-        at = 0
-        for at, (time_ns, _, what, pid, tid, data) in enumerate(queue):  # noqa: B007
-            if time_ns > horizon:
-                break
+        for time_ns, what, pid, tid, data in self._queue.before(horizon):
             thread = self._threads.get(tid)
             if what == _STACK:
                 self.stacks += 1
@@ -233,9 +222,6 @@ class Waits:
                     other.wait = other.stack = None
             if self._began is None and what < _BORN:
                 self._began = time_ns
-        else:
-            at = len(queue)
-        del queue[:at]
 
     def _switched_out(self, thread: _Thread, time_ns: int, ready: bool) -> None:
         sample = None

@@ -41,7 +41,7 @@ def lost(count: int, time_ns: int) -> bytes:
 def test_events_come_in_order_of_time_once_they_are_old_enough() -> None:
     reader = TraceReader()
     data = PIPE_HEADER + attr() + sample(3 * SECOND, 3) + sample(SECOND, 1) + sample(2 * SECOND, 2)
-    found = reader.feed(data, 0)
+    found = reader.feed(data, 3 * SECOND)
     assert [event.tid for event in found] == [1, 2]
     assert [event.tid for event in reader.feed(b"", 4 * SECOND)] == [3]
     assert reader.seen == 3 and found[0].type == 443
