@@ -17,6 +17,7 @@ _KNOWN_FOR = 3.0
 _SOCKETS_EVERY = 1.0
 _LOOKUPS_A_SECOND = 500
 _MOST_KNOWN = 10_000
+_MOST_PROCESSES = 500
 
 
 class OpenFiles:
@@ -67,5 +68,7 @@ class OpenFiles:
         named, at = self._sockets.get(pid, ({}, -_SOCKETS_EVERY))
         if inode not in named and now - at >= _SOCKETS_EVERY:
             named = socket_names(pid)
+            if len(self._sockets) >= _MOST_PROCESSES:
+                self._sockets.clear()
             self._sockets[pid] = named, now
         return safe_text(named.get(inode, ""), 100)

@@ -75,6 +75,7 @@ _COMPILES_ON = 1.0
 _OLD_PERF_STARTS = 0.5
 """perf before 6.0 does not say when it is ready; after its first bytes it takes less than this."""
 _BUFFER = 4096
+_MOST_EXECS = 4096
 SCRIPT_OPTIONS = ("--ns", "--no-inline", "--max-stack", "1024", "-F", FIELDS)
 
 
@@ -335,6 +336,9 @@ class Stream:
             fork = forget_mappings(record, attr)
             if fork:
                 parts.append(self._keep(fork, now))
+                if len(self._execs) >= _MOST_EXECS:
+                    # The oldest: a record is never so late that it would be missed.
+                    del self._execs[next(iter(self._execs))]
                 self._execs[record_pid(record.data)] = attr.time_of(record)
         elif attr is not None and record.type == FORK and record.data[8:12] == record.data[16:20]:
             # Read late from another CPU's buffer it would take from perf script, which may have

@@ -108,3 +108,14 @@ async def test_a_fork_read_after_the_exec_that_followed_it_is_left_out(stream: S
     assert kinds == [FORK, COMM, FORK]
     stream._held.append((0.0, [fork(7, 7, 30)]))
     assert stream._release()
+
+
+async def test_what_is_known_of_execs_does_not_grow_with_the_run(
+    stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(perf_stream, "_MOST_EXECS", 8)
+    for pid in range(100, 200):
+        run = struct.pack("=II16s", pid, pid, b"sh") + ATTR.sample_id(pid, pid, pid)
+        stream._held.append((0.0, [event(COMM, run, MISC_EXEC)]))
+        stream._release()
+    assert sorted(stream._execs) == list(range(192, 200))

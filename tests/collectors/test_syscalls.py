@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kvtop.collectors import open_files
 from kvtop.collectors.open_files import OpenFiles
 from kvtop.collectors.syscall_names import names
 from kvtop.collectors.syscalls import Syscalls, error_name
@@ -122,6 +123,16 @@ def test_descriptors_have_the_names_of_files_and_sockets(tmp_path: Path) -> None
         assert name.endswith("data\\x1b[31m") and name.isprintable()
         assert files.name(os.getpid(), s.fileno()) == f"tcp 127.0.0.1:{s.getsockname()[1]}"
     assert OpenFiles().name(os.getpid(), 99_999) == ""
+
+
+def test_sockets_of_processes_that_come_and_go_are_not_kept_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(open_files, "_MOST_PROCESSES", 3)
+    files = OpenFiles()
+    for pid in range(10):
+        files._socket(pid, "socket:[1]", 100.0)
+        assert pid in files._sockets and len(files._sockets) <= 3
 
 
 PROGRAM = """
