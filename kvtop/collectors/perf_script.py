@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from kvtop.collectors.demangle import MANGLED, demangle
 from kvtop.collectors.flaws import KERNEL_OBJECT, KERNEL_SPACE, FlawCounts, FlawKey, flaws_of
@@ -29,6 +29,8 @@ _LONGEST_HEADER = 32
 """Lines; a thread name has at most 15 characters."""
 _MOST_STACK_TEXT = 16 << 20
 _LARGEST_PERIOD = (1 << 63) - 1
+_BETWEEN = ": "
+"""Stands behind the time, and behind the event."""
 _HEADER = re.compile(
     r"(?P<comm>.*) +(?P<pid>-?\d{1,10})/(?P<tid>-?\d{1,10}) +(?P<time>\d{1,12}\.\d{1,12}): +"
     r"(?P<period>\d{1,20}) +(?P<event>\S.*?): *",
@@ -72,13 +74,17 @@ class ScriptParser:
         self._rest = b""
         self._generation = table.generation
         self._who: dict[str, tuple[str, int, int]] = {}
+        """By what stands before the time."""
         self._events: dict[str, str] = {}
+        self._weights: dict[str, tuple[str, int]] = {}
+        """Event and period, by what stands behind the time."""
         self._stacks: dict[str, _Known] = {}
         self._stack_text = 0
         """Characters that the keys of ``_stacks`` hold: deep stacks take 10,000 each."""
-        self._lines: dict[str, int] = {}
         self._functions: dict[str, int] = {}
-        """By what stands behind the address, where perf knows the name."""
+        """Frames by what stands behind the address, where perf knows the name."""
+        self._lines: dict[str, int] = {}
+        """The others, by the whole line."""
 
     @property
     def broken(self) -> int:
@@ -116,24 +122,19 @@ class ScriptParser:
             self._forget_stacks()
             self._lines.clear()
             self._functions.clear()
-        whos, events, stacks = self._who, self._events, self._stacks
+        whos, weights, stacks = self._who, self._weights, self._stacks
         samples: list[StackSample] = []
         append, make = samples.append, tuple.__new__
         flawed: list[tuple[FlawKey, ...]] = []
         for block in text.split("\n\n"):
-            header, _, stack = block.partition("\n")
             try:
-                who, time, period, event = header.rsplit(None, 3)
+                front, back, stack = block.split(_BETWEEN, 2)
+                who, _, time = front.rpartition(" ")
                 comm, pid, tid = whos[who]
-                event = events[event]
+                event, weight = weights.get(back) or self._weight(back)
                 stack_id, flaws = stacks.get(stack) or self._stack(stack, pid)
-                weight = int(period)
-                if weight > _LARGEST_PERIOD:
-                    weight = _LARGEST_PERIOD
                 # What StackSample(...) does, without its detour through Python.
-                append(
-                    make(StackSample, (float(time[:-1]), pid, tid, comm, event, weight, stack_id))
-                )
+                append(make(StackSample, (float(time), pid, tid, comm, event, weight, stack_id)))
             except (KeyError, ValueError):
                 slow = self._parse_slowly(block)
                 if slow is None:
@@ -161,7 +162,7 @@ class ScriptParser:
         event = safe_text(_MODIFIERS.sub(_scope, header["event"]))
         if frames_at == 1:
             self._remember(lines[0], (comm, pid, tid), event)
-        stack = "\n".join(lines[frames_at:])
+        stack = "\n".join(["", *lines[frames_at:]])
         known = self._stacks.get(stack) or self._stack(stack, pid)
         sample = StackSample(
             float(header["time"]),
@@ -173,12 +174,20 @@ class ScriptParser:
 
     def _remember(self, line: str, who: tuple[str, int, int], event: str) -> None:
         """Prepare the fast path for this thread and this event."""
-        parts = line.rsplit(None, 3)
-        if len(parts) == 4 and parts[1][-1] == parts[3][-1] == ":":
+        parts = line.split(_BETWEEN, 2)
+        if len(parts) == 3 and not parts[2].strip():
             self._bound(self._who)
-            self._who[parts[0]] = who
+            self._who[parts[0].rpartition(" ")[0]] = who
             self._bound(self._events)
-            self._events[parts[3]] = event
+            self._events[parts[1].split(None, 1)[-1]] = event
+
+    def _weight(self, back: str) -> tuple[str, int]:
+        """Event and period of a known event; KeyError, ValueError where it is none."""
+        period, shown = back.split(None, 1)
+        made = self._events[shown], min(int(period), _LARGEST_PERIOD)
+        self._bound(self._weights)
+        self._weights[back] = made
+        return made
 
     def _bound(self, cache: dict[str, Any]) -> None:
         if len(cache) >= self._cache_size:
@@ -190,10 +199,13 @@ class ScriptParser:
 
     def _stack(self, text: str, pid: int) -> _Known:
         """A stack that is new; ValueError where the text begins with something else."""
-        if text and text[0] != "\t":
-            raise ValueError("no frames")
+        if not text.startswith("\n\t"):
+            if text.strip("\n"):
+                raise ValueError("no frames")
+            text = ""
         lines = text.split("\n")
         lines.reverse()
+        lines.pop()
         frames = self._frames(lines, pid)
         stack = self._table.stack_id(frames)
         judged = stack, flaws_of(self._table, stack)
@@ -205,25 +217,22 @@ class ScriptParser:
         return judged
 
     def _frames(self, lines: list[str], pid: int) -> list[int]:
-        found: list[Any] = [*map(self._lines.get, lines)]
-        if None in found:
-            found = [
-                self._frame(line, pid) if f is None else f
-                for f, line in zip(found, lines, strict=True)
-            ]
-            found = [f for f in found if f is not None]
-        return found
+        # Behind the address, which is 16 columns wide, stands the same for all of a function.
+        known = self._functions.get
+        found = [known(line[_FUNCTION_AT:]) for line in lines]
+        if None not in found:
+            return cast(list[int], found)
+        every = [
+            self._frame(line, pid) if frame is None else frame
+            for frame, line in zip(found, lines, strict=True)
+        ]
+        return [frame for frame in every if frame is not None]
 
     def _frame(self, line: str, pid: int) -> int | None:
-        """The id of a frame, None where the line is none."""
-        # Behind the address, which is 16 columns wide, stands the same for all of a function.
-        frame = self._functions.get(line[_FUNCTION_AT:])
+        """The id of a frame whose function is not known, None where the line is none."""
+        frame = self._lines.get(line)
         if frame is None:
             frame = self._new_frame(line, pid)
-            if frame is None:
-                return None
-        self._bound(self._lines)
-        self._lines[line] = frame
         return frame
 
     def _new_frame(self, line: str, pid: int) -> int | None:
@@ -245,9 +254,10 @@ class ScriptParser:
             if dso.startswith(path):
                 dso = name
         frame = self._table.frame_id(symbol or UNKNOWN_SYMBOL, dso)
-        if has_name and _PLAIN.match(line):
-            self._bound(self._functions)
-            self._functions[line[_FUNCTION_AT:]] = frame
+        by_function = has_name and _PLAIN.match(line)
+        cache, key = (self._functions, line[_FUNCTION_AT:]) if by_function else (self._lines, line)
+        self._bound(cache)
+        cache[key] = frame
         return frame
 
 
