@@ -58,6 +58,7 @@ class StackTable:
         self._holders: dict[int, int] = {}
         self._broken: set[int] = set()
         self._unresolved: set[int] = set()
+        self._starts: dict[int, bool] = {}
         self._limit = _SPARE
         self._marks = 0, 0
 
@@ -167,6 +168,7 @@ class StackTable:
             del self._frame_stamp[frame]
             self.glue.discard(frame)
         self._memo.clear()
+        self._starts.clear()
         self._limit = max(len(holders), len(self._frames)) // 2 + _SPARE
         self._marks = self._next_stack, self._next_frame
         self.generation += 1
@@ -178,13 +180,21 @@ class StackTable:
         if not frames:
             self._broken.add(stack)
             return
-        root = table[frames[0]]
-        if root.kind is Kind.UNKNOWN and len(frames) > 1:
-            root = table[frames[1]]
-        if _THREAD_START.fullmatch(root.symbol.partition("@")[0]):
+        root = frames[0]
+        if table[root].kind is Kind.UNKNOWN and len(frames) > 1:
+            root = frames[1]
+        if self._is_start(root):
             return
-        if root.kind is Kind.KERNEL and any(
+        if table[root].kind is Kind.KERNEL and any(
             _NO_USER_STACK.fullmatch(table[f].symbol) for f in frames
         ):
             return
         self._broken.add(stack)
+
+    def _is_start(self, frame: int) -> bool:
+        """Whether threads begin there; asked of every stack's root, and few frames are one."""
+        known = self._starts.get(frame)
+        if known is None:
+            symbol = self._frames[frame].symbol.partition("@")[0]
+            known = self._starts[frame] = _THREAD_START.fullmatch(symbol) is not None
+        return known
