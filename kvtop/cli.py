@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import re
 import sys
 from collections.abc import Sequence
+from enum import Enum
 from typing import NoReturn
 
-from kvtop import __version__
+from kvtop import __version__, standard_streams
 from kvtop.config import UsageError, add_options, load
+from kvtop.standard_streams import OutputError
 
 COMMANDS = {
     "run": ("kvtop.run_command", "the same run without a screen, for scripts: record, summary"),
@@ -45,11 +48,23 @@ Exit codes: 0 done, 1 failed while running, 2 bad usage or target, 128+n ended b
 """
 
 
+_INVALID = re.compile(r"argument (\S+): invalid \w+ value: (.*)", re.DOTALL)
+
+
 class _Parser(argparse.ArgumentParser):
     """A parser whose complaint is one sentence."""
 
     def error(self, message: str) -> NoReturn:
+        if invalid := _INVALID.fullmatch(message):
+            message = f"argument {invalid[1]}: {invalid[2]} {self._wanted(invalid[1])}"
         raise UsageError(f"{message}; see {self.prog} --help.")
+
+    def _wanted(self, argument: str) -> str:
+        """What argparse would tell by the name of a Python function."""
+        action = self._option_string_actions.get(argument.partition("/")[0])
+        if action is not None and isinstance(action.type, type) and issubclass(action.type, Enum):
+            return f"must be one of {', '.join(str(member.value) for member in action.type)}"
+        return "must be a number"
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -77,14 +92,19 @@ def command_parser(name: str) -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run kvtop; the return value is the exit code."""
+    standard_streams.prepare()
     try:
-        return _main(sys.argv[1:] if argv is None else argv)
+        try:
+            return _main(sys.argv[1:] if argv is None else argv)
+        finally:
+            standard_streams.flush()
     except UsageError as error:
         print(f"kvtop: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:
-        # The reader of our output has gone, as `| head` does; leave nothing for exit to flush.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OutputError as error:
+        standard_streams.discard()
+        if str(error):
+            print(f"kvtop: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -43,7 +45,8 @@ def test_without_a_terminal_it_says_what_to_use() -> None:
         (["--mix", "1"], "READ:WRITE"),
         (["--colour"], "unrecognized arguments: --colour"),
         (["frobnicate"], "no command 'frobnicate'"),
-        (["stress", "--threads", "none"], "--threads"),
+        (["stress", "--threads", "none"], "--threads: 'none' must be a number"),
+        (["flame", "--split", "x"], "'x' must be one of command, process, thread, none"),
         (["server", "--config", "/nonexistent.conf"], "/nonexistent.conf"),
         (["--batch", "--attach", "999999999"], "999999999"),
         (["--batch", "--attach", "4194304,1"], "4194304"),
@@ -55,6 +58,50 @@ def test_bad_input_is_one_sentence_and_exit_code_2(argv: list[str], sentence: st
     assert sentence in done.stderr
     assert done.stderr.count("\n") == 1
     assert "Traceback" not in done.stderr
+
+
+def through_shell(line: str) -> subprocess.CompletedProcess[str]:
+    """A command line that redirects, with $KVTOP for the program."""
+    kvtop = shlex.join([sys.executable, "-m", "kvtop"])
+    return subprocess.run(
+        ["bash", "-o", "pipefail", "-c", line.replace("$KVTOP", kvtop)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize(
+    ("redirection", "reason"),
+    [(">/dev/full", "No space left on device"), (">&-", "Bad file descriptor")],
+)
+@pytest.mark.parametrize("words", ["--help", "completion bash"])
+def test_output_that_cannot_be_written_is_told(words: str, redirection: str, reason: str) -> None:
+    done = through_shell(f"$KVTOP {words} {redirection}")
+    assert done.stderr == f"kvtop: cannot write standard output: {reason}.\n"
+    assert done.returncode == 1
+
+
+def test_a_reader_that_has_gone_is_no_complaint() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "wb") as output:
+        argv = [sys.executable, "-m", "kvtop", "--help"]
+        done = subprocess.run(argv, stdout=output, stderr=subprocess.PIPE, timeout=60)
+    assert done.stderr == b""
+    assert done.returncode == 1
+
+
+def test_closed_streams_are_no_files_of_others(tmp_path: Path) -> None:
+    """A file opened while 0, 1 or 2 is closed would get what is meant for the terminal."""
+    profile = tmp_path / "a.folded"
+    profile.write_text("main;work 3\n")
+    done = through_shell(f"$KVTOP flame {profile} -o {tmp_path}/a.svg <&- >&- 2>&-")
+    assert done.returncode == 0
+    assert (tmp_path / "a.svg").read_text().rstrip().endswith("</svg>")
+    done = through_shell("$KVTOP flame <&-")
+    assert done.returncode == 2
+    assert "standard input is empty" in done.stderr
 
 
 def test_the_command_line_does_not_load_the_screen() -> None:
