@@ -58,9 +58,9 @@ async def _run(config: Config, reports: Reports | None) -> int:
         if not picked:
             return ending.code
         config = replace(config, pick=False, attach=picked)
-    session = _make_session(config)
     if reports is None and config.headless:
         reports = _reports
+    session = _make_session(config, on_screen=reports is None)
     try:
         start = asyncio.create_task(session.start())
         ending.cancel_on_signal(start)
@@ -92,12 +92,13 @@ async def _run(config: Config, reports: Reports | None) -> int:
         _log.info("ended")
 
 
-def _make_session(config: Config) -> Session:
+def _make_session(config: Config, on_screen: bool) -> Session:
     if config.ssh is None:
         return Session(config)
     from kvtop.remote.session import RemoteSession
 
-    return RemoteSession(config)
+    # A script is better told that a connection broke than served figures with a hole.
+    return RemoteSession(config, again=on_screen)
 
 
 async def _pick(config: Config, ending: _Ending) -> tuple[int, ...]:

@@ -278,6 +278,8 @@ class Store:
         self.revision = 0
         """Moves with collectors, pipeline, own and targets (the header's data)."""
         self._labels: dict[int, tuple[str, Role]] = {}
+        self._gap = float("-inf")
+        """When samples were missed for the last time."""
         self._elected: tuple[str, int | None] | None = None
         """The newest leader and its term, so that an election is marked once."""
 
@@ -342,6 +344,9 @@ class Store:
             ring.append(sample, label, role)
 
     def _add_marker(self, marker: Marker) -> None:
+        if marker.kind is MarkerKind.GAP:
+            self._gap = max(marker.time, self.sample_rate.last_time or marker.time)
+            self.sample_rate.append(self._gap, None)
         self.markers.items.append(marker)
         self.markers.revision += 1
 
@@ -364,7 +369,8 @@ class Store:
 
     def _add_pipeline(self, stats: PipelineStats) -> None:
         before = self.pipeline
-        if before is not None and stats.time > before.time and stats.samples >= before.samples:
+        began_anew = before is None or before.time <= self._gap or stats.samples < before.samples
+        if before is not None and stats.time > before.time and not began_anew:
             rate = (stats.samples - before.samples) / (stats.time - before.time)
             self.sample_rate.append(stats.time, rate)
         known = before.events if before is not None else ()

@@ -10,13 +10,16 @@ import asyncio
 import os
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 from kvtop.collectors.annotate import AnnotateError, Span
 from kvtop.collectors.events_list import EventsError
 from kvtop.collectors.fdio import readable
 from kvtop.collectors.host_checks import all_checks
+from kvtop.collectors.procfs import read_stat
 from kvtop.collectors.pyspy_record import installed
 from kvtop.config import Config, UsageError
 from kvtop.events import (
@@ -49,6 +52,7 @@ FULL = 4 << 20
 """Bytes on their way from which on samples are dropped: the connection is too slow for them."""
 _LAST_RESORT = 5.0
 """Seconds after which what does not end by itself is ended."""
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
 NO_SPY = "no Python functions: start it with python -X perf_jit, or install py-spy there"
 _ELSEWHERE = ("terminal", "python")
 """What of ``kvtop doctor`` concerns the machine with the screen: terminal, kvtop's own cluster."""
@@ -171,12 +175,18 @@ class Agent:
         if method == "doctor":
             return [pack(check) for check in await all_checks() if check.area not in _ELSEWHERE]
         if method == "start":
-            self._session = AgentSession(_unpack_options(*arguments), self._outbox)
+            raw, who = arguments
+            config = _unpack_options(raw)
+            if who:
+                config = replace(config, attach=_still_there(who))
+            elif config.attach:
+                who = identities(config.attach)
+            self._session = AgentSession(config, self._outbox)
             await self._session.start()
             info = asdict(self._session.store.info)
             if info["python_frames"] == "py-spy" and not installed():
                 info["python_frames"] = NO_SPY
-            return info
+            return info, who
         assert self._session is not None
         match method, arguments:
             case "follow_waits", (bool() as on,):
@@ -198,6 +208,22 @@ class Agent:
             case _:
                 raise DecodeError(f"there is no call {method}")
         return None
+
+
+def identities(pids: Iterable[int]) -> list[tuple[int, float, str]]:
+    """(PID, start after boot in seconds, boot): what no other process will ever have."""
+    boot = _BOOT.read_text().strip()
+    stats = {pid: read_stat(pid) for pid in pids}
+    return [(pid, stat.started, boot) for pid, stat in stats.items() if stat is not None]
+
+
+def _still_there(who: list[Any]) -> tuple[int, ...]:
+    """The PIDs of those that run yet; UsageError where none does."""
+    now = identities(pid for pid, *_ in who)
+    left = tuple(one[0] for one in now if list(one) in who)
+    if not left:
+        raise UsageError("what was profiled has exited meanwhile.")
+    return left
 
 
 def _end_by_force(after: float) -> None:

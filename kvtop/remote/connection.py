@@ -71,7 +71,8 @@ class Connection:
         self._tasks: list[asyncio.Task[None]] = []
         self._hello = asyncio.Event()
         self._ponged = asyncio.Event()
-        self._heard = time.monotonic()
+        self.heard = time.monotonic()
+        """When something came for the last time."""
         self._numbers = count(1)
         self._calls: dict[int, asyncio.Future[Any]] = {}
 
@@ -180,7 +181,7 @@ class Connection:
             data = os.read(self._source, 1 << 20)
             if not data:
                 return
-            self._heard = time.monotonic()
+            self.heard = time.monotonic()
             if lines is None:
                 noise += data
                 at = noise.find(f'\n["{HELLO}"'.encode())
@@ -229,7 +230,7 @@ class Connection:
         try:
             while not ended.done():
                 await asyncio.wait((ended,), timeout=1.0)
-                if self._hello.is_set() and time.monotonic() - self._heard > SILENCE:
+                if self._hello.is_set() and time.monotonic() - self.heard > SILENCE:
                     if not self.lost.done():
                         self.lost.set_result(f"{self._address} has not answered for {SILENCE:g} s.")
                     return

@@ -20,11 +20,14 @@ import pytest
 from kvtop.collectors.host_checks import all_checks
 from kvtop.collectors.procfs import arguments, descendants
 from kvtop.config import Config
+from kvtop.events import CountedBy, Health, MarkerKind
 from kvtop.profile.hotspots import hotspots
 from kvtop.remote.address import Address
 from kvtop.remote.session import RemoteSession
 from tests.collectors.helpers import compiled, processes, until
 from tests.remote.host import Host, sshd
+
+FAULTS = "import mmap\nwhile True: mmap.mmap(-1, 4096).write(b'x')"
 
 pytestmark = [
     pytest.mark.e2e,
@@ -104,8 +107,68 @@ async def test_a_lost_connection_is_said_and_is_a_failure(host: Host) -> None:
             out, err = run.communicate(timeout=60)
     assert run.returncode == 1
     assert b"kvtop: the connection was lost: " in err and b"127.0.0.1" in err
-    assert b"The connection is lost." in out
+    assert b"No connection since " in out and b"Start kvtop again." in out
     await until(lambda: not over_there(host))
+
+
+async def test_a_connection_that_breaks_is_made_anew_with_what_was_followed(host: Host) -> None:
+    config = Config(ssh=Address.parse(host.address), ssh_command=host.ssh)
+    with processes([sys.executable, "-c", "while True: pass"]) as (spin,):
+        session = RemoteSession(replace(config, attach=(spin.pid,)), again=True)
+        try:
+            await session.start()
+            store = session.store
+            assert not await session.sample("task-clock")
+            session.count_by(CountedBy.THREAD)
+            threads = store.details[CountedBy.THREAD]
+            await until(lambda: store.pipeline and store.pipeline.samples and threads.labels)
+            before, counted = store.pipeline, threads.revision
+            for pid in descendants(os.getpid()):
+                if arguments(pid)[:1] == ["ssh"]:
+                    os.kill(pid, signal.SIGKILL)
+            await until(lambda: "CONNECTION LOST" in session.banner)
+            assert store.sample_rate.last is None and store.ring.last_time is not None
+            reason = store.health("perf_record").reason
+            assert "is from before" in reason and "next attempt" in reason
+            await until(lambda: not session.banner)
+            gap, back = (m for m in store.markers.items if "connect" in m.text)
+            assert gap.kind is MarkerKind.GAP and "connected again" in back.text
+            await until(lambda: (store.ring.last_time or 0) > back.time)
+            await until(lambda: threads.revision > counted)
+            await until(lambda: store.health("perf_record").health is not Health.UNAVAILABLE)
+            # What was chosen goes on, and so do the counts from where they were.
+            assert before is not None
+            await until(lambda: (store.pipeline or before).samples > before.samples)
+            assert session.event == "task-clock" == store.ring.events[-1]
+            spin.kill()
+            spin.wait()
+            for pid in descendants(os.getpid()):
+                if arguments(pid)[:1] == ["ssh"]:
+                    os.kill(pid, signal.SIGKILL)
+            await until(lambda: session.failed)
+            assert "has exited meanwhile" in store.health("perf_stat").reason
+        finally:
+            await session.stop()
+    await until(lambda: not over_there(host))
+
+
+async def test_events_are_listed_and_chosen_and_cores_are_counted(host: Host) -> None:
+    config = Config(ssh=Address.parse(host.address), ssh_command=host.ssh)
+    with processes([sys.executable, "-c", FAULTS]) as (faulting,):
+        session = RemoteSession(replace(config, attach=(faulting.pid,)))
+        try:
+            await session.start()
+            store = session.store
+            assert "page-faults" in {event.name for event in await session.list_events()}
+            refused = await session.sample("no-such-event")
+            assert refused.startswith(f"On {host.user}@127.0.0.1:") and session.event is None
+            assert not await session.sample("page-faults")
+            await until(lambda: "page-faults" in store.ring.events)
+            session.count_by(CountedBy.CORE)
+            await until(lambda: store.details[CountedBy.CORE].labels)
+            assert len(store.details[CountedBy.CORE].labels) == os.cpu_count()
+        finally:
+            await session.stop()
 
 
 def test_a_key_that_is_refused_and_a_host_that_is_not_known(host: Host) -> None:
