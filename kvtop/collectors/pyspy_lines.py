@@ -31,7 +31,7 @@ from kvtop.profile.listing import Listing, SourceFile
 from kvtop.profile.text import safe_text
 
 SAMPLER = f"py-spy, {RATE} Hz"
-LEASE = 6.0
+LEASE = 4.0
 """Seconds after the last question for it that a process is recorded no more."""
 OFF = (
     "perf does not know the lines of Python, and --python-frames off leaves py-spy out, which does."

@@ -20,7 +20,7 @@ RATE = 50
 ROUND = 2
 """Seconds of one recording; py-spy takes whole ones."""
 MOST = 8
-"""Processes that are looked at: a py-spy each, which costs 2 % of a core."""
+"""Processes that are looked at: a py-spy each, which costs 2 to 4 % of a core."""
 RETRY = 5.0
 """Seconds before a program that could not be recorded is tried again."""
 _MOST_BYTES = 1 << 24

@@ -204,6 +204,10 @@ async def test_lines_have_the_shares_that_they_were_built_to_have(
                 Frame("spin", file.name, Kind.PYTHON, str(file)),
                 Span(0.0, time.monotonic(), frozenset((process.pid,))),
             )
+            # Nothing was recorded then: what was later is shown, and told as that.
+            then = Span(time.monotonic() - 1000, time.monotonic() - 900, frozenset((process.pid,)))
+            late = await lines.listing(frame, then)
+            assert late.total >= listing.total and "not there at the time" in late.remark
             assert spin.samples > 0.9 * spin.total and set(spin.files[0].samples) <= {4, 5, 6, 7}
     finally:
         await lines.stop()
