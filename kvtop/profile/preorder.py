@@ -6,15 +6,18 @@ as inserting them into a tree, and needs no ids afterwards.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import accumulate, repeat
 
 from kvtop.profile.frames import Frame, Kind
-from kvtop.profile.stacks import StackTable
+from kvtop.profile.stacks import FRAME_CODE, StackTable
 from kvtop.profile.text import safe_text
 
 Groups = Mapping[str, Mapping[int, int]]
+_LEFT_OUT = chr(0x10FFFF)
+"""Stands for frames that are not shown; no profile has so many others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +46,10 @@ def preorder(
     ``reverse`` puts the leaves of stacks first, and their callers under them.
     """
     names = {name: Frame(safe_text(name), "", Kind.GROUP) for name in groups if name}
-    stacks = {stack: table.frames(stack) for counts in groups.values() for stack in counts}
-    used = set[int]().union(*stacks.values())
+    # All stacks behind one another: nothing but a cut is done for each.
+    packed = [table.packed(stack) for counts in groups.values() for stack in counts]
+    every = array(FRAME_CODE, b"".join(packed))
+    used = set(every)
     by_id = {f: table.frame(f) for f in used}
     frames = sorted({*by_id.values(), *names.values()}, key=_order)
     index = {frame: at for at, frame in enumerate(frames)}
@@ -54,15 +59,19 @@ def preorder(
     # Copied first: writers run in a thread while the parser interns.
     hidden = table.glue.copy() if fold_glue else ()
     for frame_id, frame in by_id.items():
-        if frame_id not in hidden:
-            letter[frame_id] = chr(index[frame])
-    step = -1 if reverse else 1
+        letter[frame_id] = _LEFT_OUT if frame_id in hidden else chr(index[frame])
+    letters = "".join(map(letter.__getitem__, every))
+    ends = accumulate(len(stack) // every.itemsize for stack in packed)
     paths: list[tuple[str, int]] = []
+    start = 0
     for name, counts in groups.items():
         prefix = chr(index[names[name]]) if name else ""
-        for stack, weight in counts.items():
-            path = "".join([letter[f] for f in stacks[stack][::step]])
-            paths.append((prefix + path, weight))
+        for weight, end in zip(counts.values(), ends, strict=False):
+            path = letters[start:end]
+            start = end
+            if hidden:
+                path = path.replace(_LEFT_OUT, "")
+            paths.append((prefix + (path[::-1] if reverse else path), weight))
     paths.sort()
     return _columns([*frames, Frame("all", "", Kind.GROUP)], paths)
 

@@ -33,7 +33,7 @@ _NO_USER_STACK = re.compile(
     r"|begin_new_exec|load_elf_binary|bprm_execve|schedule_tail"
 )
 _SPARE = 4096
-_FRAME: Final = "I"
+FRAME_CODE: Final = "I"
 """Type code of a packed frame id: 4 bytes."""
 
 
@@ -98,7 +98,7 @@ class StackTable:
 
     def stack_id(self, frames: Sequence[int]) -> int:
         """The id of a stack of frame ids, root first."""
-        key = array(_FRAME, frames).tobytes()
+        key = array(FRAME_CODE, frames).tobytes()
         stack = self._stack_ids.get(key)
         if stack is None:
             stack = self._next_stack
@@ -111,7 +111,11 @@ class StackTable:
 
     def frames(self, stack_id: int) -> tuple[int, ...]:
         """Frame ids of a stack, root first; KeyError where it was forgotten."""
-        return tuple(memoryview(self._stacks[stack_id]).cast(_FRAME))
+        return tuple(memoryview(self._stacks[stack_id]).cast(FRAME_CODE))
+
+    def packed(self, stack_id: int) -> bytes:
+        """As `frames`, in machine integers of type `FRAME_CODE`."""
+        return self._stacks[stack_id]
 
     def is_broken(self, stack_id: int) -> bool:
         """Whether the stack does not reach the start of a thread.
@@ -162,7 +166,7 @@ class StackTable:
             self._unresolved.discard(stack)
         used: set[int] = set()
         for packed in self._stacks.values():
-            used.update(memoryview(packed).cast(_FRAME))
+            used.update(memoryview(packed).cast(FRAME_CODE))
         for frame in [f for f in self._frames if f not in used and self._frame_stamp[f] < present]:
             del self._frame_ids[self._frames.pop(frame)]
             del self._frame_stamp[frame]
