@@ -71,13 +71,15 @@ class PythonLines:
         past = span.end < time.monotonic() - _PRESENT
         if past and found.seconds:
             return _filled(source, found, "" if found.total else _unseen(found))
-        await self._follow(pids)
+        left_out = await self._follow(pids)
         remark = ""
         if past:
             found = self._history.lines(frame, span.end, inf, pids)
             remark = "py-spy was not there at the time of the view: its samples are later ones."
         if not found.total:
             remark = self._waiting(found, pids)
+        if left_out:
+            remark += f" py-spy looks at {MOST} processes, at {left_out} more it does not."
         more = any(self._looks_at(pid) for pid in pids)
         return _filled(source, found, remark, more)
 
@@ -93,17 +95,26 @@ class PythonLines:
         spied = self._spy is not None and self._spy.looks_at(pid)
         return spied or (task is not None and not task.done())
 
-    async def _follow(self, pids: Iterable[int]) -> None:
-        """Record these Python programs for a while, but for those that are recorded anyway."""
+    async def _follow(self, pids: Iterable[int]) -> int:
+        """Record these Python programs for a while, but for those that are recorded anyway.
+
+        The number of those that there is no room for.
+        """
+        left_out = 0
         now = time.monotonic()
         self._running = {pid: task for pid, task in self._running.items() if not task.done()}
         self._until = {pid: until for pid, until in self._until.items() if until > now}
         for pid in sorted(pids):
             self._until[pid] = now + LEASE
-            if self._looks_at(pid) or len(self._running) >= MOST:
+            if self._looks_at(pid):
                 continue
-            if (await asyncio.to_thread(python_support, pid)).is_python:
+            if not (await asyncio.to_thread(python_support, pid)).is_python:
+                continue
+            if len(self._running) < MOST:
                 self._running[pid] = asyncio.create_task(self._keep_recording(pid))
+            else:
+                left_out += 1
+        return left_out
 
     async def _keep_recording(self, pid: int) -> None:
         seconds = 1
@@ -156,7 +167,7 @@ def _filled(source: Listing, found: FunctionLines, remark: str, more: bool = Fal
     return Listing(
         samples=sum(found.own.values()),
         files=(SourceFile(file.name, file.lines, file.first, own, found.totals),),
-        remark=" ".join(filter(None, (source.remark, remark))),
+        remark=f"{source.remark} {remark}".strip(),
         seconds=found.seconds if found.total else None,
         sampler=SAMPLER,
         total=found.total,

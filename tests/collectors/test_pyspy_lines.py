@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 import time
@@ -220,12 +221,16 @@ async def test_nobody_asks_any_more_and_the_recording_ends(
 ) -> None:
     process, file = program
     monkeypatch.setattr("kvtop.collectors.pyspy_lines.LEASE", 0.2)
+    monkeypatch.setattr("kvtop.collectors.pyspy_lines.MOST", 1)
     lines = PythonLines()
     frame = Frame("serve", file.name, Kind.PYTHON, str(file))
     try:
         async with asyncio.timeout(60):
-            span = Span(0.0, time.monotonic(), frozenset((process.pid,)))
-            assert (await lines.listing(frame, span)).more
+            # This process runs Python too, and there is room for one.
+            span = Span(0.0, time.monotonic(), frozenset((process.pid, os.getpid())))
+            listing = await lines.listing(frame, span)
+            assert listing.more
+            assert listing.remark.endswith("py-spy looks at 1 processes, at 1 more it does not.")
             while not all(task.done() for task in lines._running.values()):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         assert lines.child_pids == ()
