@@ -6,7 +6,7 @@ import argparse
 from dataclasses import dataclass
 
 from kvtop.cli import COMMANDS, build_parser, command_parser
-from kvtop.config import OPTIONS
+from kvtop.options import OPTIONS
 
 _CHOICES = {flag: option.choices for option in OPTIONS for flag in option.flags}
 

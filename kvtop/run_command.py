@@ -10,7 +10,8 @@ import sys
 import time
 
 from kvtop.batch import format_report
-from kvtop.config import OPTIONS, Config, UsageError, add_options, load
+from kvtop.config import Config, UsageError, add_options, load
+from kvtop.options import OPTIONS
 from kvtop.profile.text import safe_text
 from kvtop.session import Session
 from kvtop.summary import recording_facts, summary, summary_lines

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from kvtop.config import THEMES
+from kvtop.options import THEMES
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ import re
 from pathlib import Path
 
 from kvtop import interface
-from kvtop.config import OPTIONS
 from kvtop.keys import markdown_table
+from kvtop.options import OPTIONS
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference.md"
 _PART = re.compile(r"(<!-- (\w+) -->\n).*?(<!-- /\2 -->)", re.DOTALL)

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from kvtop.completion import bash, fish, zsh
-from kvtop.config import THEMES
 from kvtop.interface import whole
+from kvtop.options import THEMES
 
 SCRIPTS = {"bash": bash, "zsh": zsh, "fish": fish}
 _ZSH = """\

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kvtop.config import OPTIONS, THEMES, Config, UsageError, add_options, config_path, load
+from kvtop.config import Config, UsageError, add_options, config_path, load
+from kvtop.options import OPTIONS, THEMES
 
 
 def flags(*argv: str) -> argparse.Namespace:

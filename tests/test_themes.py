@@ -10,7 +10,7 @@ from rich.color import ColorType
 from textual.theme import BUILTIN_THEMES
 
 from kvtop.app import KvtopApp
-from kvtop.config import THEMES
+from kvtop.options import THEMES
 from kvtop.themes import choose
 from tests.fake_session import FakeSession, config
 

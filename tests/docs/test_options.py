@@ -11,7 +11,8 @@ import pytest
 
 from kvtop import interface
 from kvtop.cli import COMMANDS, _split, build_parser, command_parser
-from kvtop.config import OPTIONS, load
+from kvtop.config import load
+from kvtop.options import OPTIONS
 from tests.docs.pages import ROOT, Block, blocks, inline_commands, pages, simple_commands
 
 BLOCKS = [block for page in pages() for block in blocks(page)]

@@ -6,7 +6,7 @@ import importlib.util
 from types import ModuleType
 
 from kvtop.cli import COMMANDS
-from kvtop.config import OPTIONS
+from kvtop.options import OPTIONS
 from tests.docs.pages import ROOT
 
 
