@@ -51,3 +51,11 @@ async def _etcd(config: Config) -> ClusterKind:
         config = replace(config, call_graph="fp")
     title = f"{config.nodes}-node etcd {version}"
     return ClusterKind(title, config, EtcdCollector(), "on" if jit else "off", jit)
+
+
+def stress_text(config: Config) -> str:
+    """Who loads the cluster, and how fast where that was asked for."""
+    if config.no_stress:
+        return "no stress"
+    clients = f"{config.clients} client{'' if config.clients == 1 else 's'}"
+    return f"{clients} at {config.rate} ops/s" if config.rate else clients

@@ -383,7 +383,7 @@ class Session:
     # Starting
 
     async def _start_cluster(self) -> None:
-        from kvtop.cluster_kind import choose_kind
+        from kvtop.cluster_kind import choose_kind, stress_text
         from kvtop.cluster_run import ClusterRun
 
         kind = await choose_kind(self.config)
@@ -391,8 +391,7 @@ class Session:
         self._status = kind.collector
         self._cluster = ClusterRun(self.emit, self._member_changed, kind.jit)
         facts, supervisor = await asyncio.gather(probe(), self._cluster.spawn())
-        clients = "no stress" if config.no_stress else f"{config.clients} clients"
-        self._make_store(f"{kind.title}, {clients}", facts, kind.frames)
+        self._make_store(f"{kind.title}, {stress_text(config)}", facts, kind.frames)
         if config.no_stress:
             reason = "No stress clients run, as --no-stress asks."
             self.emit(CollectorStatus(time.monotonic(), "stress", Health.UNAVAILABLE, reason))

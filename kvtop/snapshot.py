@@ -94,14 +94,18 @@ async def save_all(session: Session, shot: Shot) -> Path:
 
 
 def raw_remark(session: Session, shot: Shot) -> str:
-    """A sentence where perf.data cannot hold all of the window; '' where it does.
+    """A sentence where perf.data does not hold all of the window, or is not there; else ''.
 
     Stacks are held for minutes, perf's raw samples, which are a hundred times their size, for
     about one.
     """
     until = session.now if shot.until is None else shot.until
     since, first = session.raw_since, session.store.ring.first_time
-    if since is None or first is None or shot.unit != "samples":
+    if shot.unit != "samples":
+        return (
+            f"Without perf.data and perf.unfold, which hold samples: weighed by {shot.unit} here."
+        )
+    if since is None or first is None:
         return ""
     if since <= max(first, until - shot.window) + _ON_THE_WAY:
         return ""

@@ -27,6 +27,11 @@ def rate_text(rate: float, normalise: Normalise) -> str:
     return f"{percent(100 * rate)}%" if normalise == "share" else f"{digits3(rate)}/s"
 
 
+def z_text(z: float) -> str:
+    """Standard errors between the two sides, with the sign of the other figures."""
+    return f"{z:+.1f}".replace("-", "−")
+
+
 def delta_text(change: Change, normalise: Normalise) -> str:
     """The change with its sign, in percentage points or samples a second."""
     delta = change.delta * (100 if normalise == "share" else 1)
@@ -194,7 +199,7 @@ class DiffGraph(Flamegraph):
                 (f"{delta_text(change, state.normalise)}  ", self._delta_style(change)),
             ]
             if change.significant(BAND):
-                pieces.append((f"z {change.z:+.1f}   ", dim))
+                pieces.append((f"z {z_text(change.z)}   ", dim))
             else:
                 pieces.append(("may be noise   ", dim))
         if sum(width_of(text) for text, _ in pieces) > width:

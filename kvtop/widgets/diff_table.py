@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from kvtop.profile.diff import BAND, Change, Normalise, SymbolChange
 from kvtop.store import Store
-from kvtop.widgets.diff_graph import delta_text, rate_text
+from kvtop.widgets.diff_graph import delta_text, rate_text, z_text
 from kvtop.widgets.frame_table import KINDS, FrameTable
 from kvtop.widgets.table import Cell, Column, Row
 
@@ -77,7 +77,7 @@ class DiffTable(FrameTable[SymbolChange]):
             "before": Cell(rate_text(own.before_rate, self.normalise), "dim"),
             "after": Cell(rate_text(own.after_rate, self.normalise)),
             "total": Cell(delta_text(total, self.normalise), _style(total)),
-            "z": Cell(f"{own.z:+.1f}", "dim"),
+            "z": Cell(z_text(own.z), "dim"),
             **self.frame_cells(item.frame),
             "kind": Cell(kind, "dim"),
         }

@@ -206,8 +206,11 @@ class RunHeader(Pane, can_focus=False):
             }[status.health]
             return [Item(0, "", text, "warn")]
         broken, unresolved = self._share("broken"), self._share("unresolved")
+        # What came last is no rate of a stream that has ended.
+        over = status.health is Health.UNAVAILABLE
+        rate = None if over else self.store.sample_rate.last
         return [
-            Item(1, "samples/s", count(self.store.sample_rate.last)),
+            Item(1, "samples/s", count(rate)),
             Item(0, "LOST" if stats.lost else "lost", count(stats.lost), "bad" * bool(stats.lost)),
             Item(2, "broken", _of_samples(broken), "warn" * ((broken or 0) > _SERIOUS)),
             Item(3, "unresolved", _of_samples(unresolved), "warn" * ((unresolved or 0) > _SERIOUS)),

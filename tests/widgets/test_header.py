@@ -106,6 +106,13 @@ async def test_the_end_of_all_processes_is_not_taken_for_a_fault_of_perf() -> No
     assert "no samples: every process has exited" in text
 
 
+async def test_a_stream_that_has_ended_has_no_rate() -> None:
+    store = fill(make_store(), 5)
+    assert "samples/s –" not in await shown(RunHeader(store), 160)
+    store.apply(CollectorStatus(START + 6, "perf_record", Health.UNAVAILABLE, "It has ended."))
+    assert "samples/s –" in await shown(RunHeader(store), 160)
+
+
 async def test_a_share_of_no_samples_has_no_sign() -> None:
     last = fill(make_store(), 5).pipeline
     assert last is not None
