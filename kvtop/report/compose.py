@@ -13,6 +13,7 @@ from kvtop.report.method import method_blocks
 from kvtop.report.source import Material
 from kvtop.report.structure import date, environment_blocks, structure_blocks
 from kvtop.report.summary import sentences, tiles
+from kvtop.report.tools import tool_parts
 from kvtop.report.words import span
 
 
@@ -33,6 +34,8 @@ def compose(material: Material, title: str = "", flames: bool = True) -> Report:
             ("hot", "Hot spots", hot_blocks(material)),
             ("layers", "Layers", layer_blocks(material, heat)),
         ]
+    if recorded is not None:
+        parts += tool_parts(recorded)
     parts.append(("findings", "Findings", finding_blocks(material, heat)))
     if flames:
         parts.append(("flames", "Flamegraphs", flame_blocks(material)))

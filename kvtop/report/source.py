@@ -18,7 +18,9 @@ from kvtop.profile.stacks import StackTable
 from kvtop.recording.meta import RecordingMeta
 from kvtop.recording.reader import Recording
 from kvtop.report.history import History
+from kvtop.report.readings import ToolReadings
 from kvtop.store import Store
+from kvtop.tool_events import ToolReading
 
 Counts = Mapping[int, int]
 _POINTS = 1 << 20
@@ -27,13 +29,17 @@ _POINTS = 1 << 20
 
 @dataclass(slots=True)
 class Recorded:
-    """What only a recording has; ``start`` and ``end`` are monotonic times of its events."""
+    """What only a recording has; ``start`` and ``end`` are monotonic times of its events.
+
+    ``readings`` are what perf's other tools told.
+    """
 
     meta: RecordingMeta
     store: Store
     history: History
     start: float
     end: float
+    readings: ToolReadings = field(default_factory=ToolReadings)
 
     @property
     def seconds(self) -> float:
@@ -94,11 +100,14 @@ def open_material(path: str, rules: Sequence[Rule]) -> Material:
 def _recorded(path: str, rules: Sequence[Rule]) -> Material:
     recording = Recording.open(path)
     store, history = recording.empty_store(), History()
+    readings = ToolReadings()
     for series in ("rate", "p50", "p99", "p999"):
         setattr(store.stress, series, Series(_POINTS))
     for event in recording.events():
         store.apply(event)
         history.add(event)
+        if isinstance(event, ToolReading):
+            readings.add(event)
     # Who died is one of those that the layers and findings are of.
     store.targets = {t.label: t for t in history.targets.values()} | store.targets
     start, end = recording.span
@@ -115,7 +124,7 @@ def _recorded(path: str, rules: Sequence[Rule]) -> Material:
         ring_seconds(store.ring),
         notes,
         store.ring,
-        Recorded(recording.meta, store, history, start, end),
+        Recorded(recording.meta, store, history, start, end, readings),
     )
 
 

@@ -33,6 +33,18 @@ from kvtop.events import (
 from kvtop.profile.frames import Frame, Kind
 from kvtop.profile.stacks import StackTable
 from kvtop.recording.meta import RecordingMeta
+from kvtop.tool_events import (
+    BlockRow,
+    Latency,
+    LockRow,
+    MemoryRow,
+    QueueRow,
+    Recording,
+    Row,
+    SyscallRow,
+    Tool,
+    ToolReading,
+)
 from tests.recording.builders import META, STARTED, write
 
 SECONDS = 40
@@ -187,6 +199,48 @@ def events(stacks: Stacks) -> Iterator[Event]:
         )
         yield WaitStats(end, STARTED, 900.0, 900.0, 1, 4, 0)
         yield WaitBatch((blocked,))
+    yield from tool_readings()
+
+
+def tool_rows() -> dict[Tool, tuple[Row, ...]]:
+    """What the tools told of ten seconds."""
+    log, socket = "/data/0001.wal", "tcp 127.0.0.1:1→127.0.0.1:2"
+    return {
+        Tool.SYSCALLS: (
+            SyscallRow(101, 101, "kv", "fdatasync", log, Latency(100, 99, 0.495, 0.02), ()),
+            SyscallRow(
+                101, 103, "io", "read", socket, Latency(60, 50, 0.1, 0.01), (("EAGAIN", 7),)
+            ),
+            SyscallRow(101, 101, "kv", "read", log, Latency(40, 40, 0.2, 0.03), (("EAGAIN", 2),)),
+            SyscallRow(9, 9, HOSTILE, "futex", "", Latency(5, 0, 0.0, None), ()),
+            *(
+                SyscallRow(9, 9, "sh", f"call{n}", "", Latency(1, 1, 1e-6, 1e-6), ())
+                for n in range(9)
+            ),
+        ),
+        Tool.LOCKS: (
+            LockRow("futex", "Queue.get", "queue.py", 102, "kv", Latency(20, 20, 2.0, 0.5)),
+            LockRow("spinlock", "__schedule", "[kernel]", 102, "kv", Latency(9, 9, 0.009, 0.004)),
+        ),
+        Tool.RUN_QUEUE: (
+            QueueRow(102, 104, "io", 400, 2.5, 1.0, 0.03, 10.0),
+            QueueRow(102, 102, "kv", 0, 0.0, 0.0, None, 10.0),
+        ),
+        Tool.BLOCK_IO: (
+            BlockRow("vda", "write sync", "kv", Latency(100, 100, 0.02, 0.004), 409_600, 3, ()),
+        ),
+    }
+
+
+def tool_readings() -> Iterator[ToolReading]:
+    """Readings at 10 and 20 s; one of nothing; and a last one, of too little, to be left out."""
+    for tool, rows in tool_rows().items():
+        yield ToolReading(tool, Recording(STARTED + 10, 9.0, 1.0, 500.0, 0), rows[:1])
+        whole = Recording(STARTED + 20, 10.0, 0.25, 1234.0, 12)
+        yield ToolReading(tool, whole, rows)
+        short = Recording(STARTED + 35, 1.0, 1.0, 10.0, 12)
+        yield ToolReading(tool, short, (MemoryRow(1.0, 1, "L1 hit", "f", "o"),))
+    yield ToolReading(Tool.MEMORY, Recording(STARTED + 35, 10.0, 1.0, 0.0, 0), ())
 
 
 def record(path: Path, meta: RecordingMeta = META_OF_RUN) -> Path:
