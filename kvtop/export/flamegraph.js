@@ -296,10 +296,10 @@
     const narrow = width < 760;
     const rows = plan();
     const room = rows.length * ROW;
-    const toolsWidth = layTools();
+    const { wide: toolsWidth, high: toolsHeight } = layTools();
     tools.setAttribute("transform",
       narrow ? `translate(${PAD} 38)` : `translate(${width - PAD - toolsWidth} 9)`);
-    const detailsY = narrow ? 82 : 50;
+    const detailsY = narrow ? 58 + toolsHeight : 50;
     details.setAttribute("y", detailsY);
     matched.setAttribute("x", width - PAD);
     matched.setAttribute("y", narrow ? 25 : detailsY);
@@ -320,12 +320,19 @@
   }
 
   function layTools() {
+    const room = width - 2 * PAD;
     const taken = buttons.reduce((sum, { width: wide }) => sum + wide + 6, 0);
-    const field = Math.max(80, Math.min(190, width - 2 * PAD - taken));
+    // Where there is no room for all in one row, as on a phone, the field has the first.
+    const wraps = taken + 80 > room;
+    const field = wraps ? room : Math.min(190, room - taken);
     holder.setAttribute("width", field);
-    let x = field + 6;
+    let x = field + 6, y = 0;
     for (const { group, width: wide } of buttons) {
-      group.setAttribute("transform", `translate(${x} 0)`);
+      if (x + wide > room) {
+        x = 0;
+        y += BUTTON + 6;
+      }
+      group.setAttribute("transform", `translate(${x} ${y})`);
       x += wide + 6;
     }
     for (const [id, on] of [["invert", state.icicle], ["callers", state.callers],
@@ -337,7 +344,7 @@
     }
     tools.querySelector("#reset").classList.toggle("off", !state.zoom && !state.pattern);
     tools.querySelector("#theme text").textContent = isDark() ? "light" : "dark";
-    return x - 6;
+    return { wide: x - 6, high: y + BUTTON };
   }
 
   function drawBoxes(rows, room) {
@@ -444,7 +451,9 @@
       ? state.selected : state.zoom;
     const node = tree[shown];
     if (!shown) {
-      details.textContent = profile.notes[0];
+      // The foot has all of it.
+      const note = profile.notes[0], room = Math.floor((width - 2 * PAD) / CHAR);
+      details.textContent = note.length > room ? note.slice(0, room - 1) + "…" : note;
       tip.setAttribute("visibility", "hidden");
       return;
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -78,7 +79,7 @@ def test_every_flamegraph_zooms_and_searches(page: Page) -> None:
 
 
 def test_frames_are_as_tall_as_their_graphs_and_fit_the_page(page: Page) -> None:
-    for width in (1280, 390):
+    for width in (1280, 390, 360):
         page.set_viewport_size({"width": width, "height": 800})
         for number in range(3):
             svg = graph(page, number).locator("svg.kvtop")
@@ -90,6 +91,14 @@ def test_frames_are_as_tall_as_their_graphs_and_fit_the_page(page: Page) -> None
                 arg=number,
             )
             assert svg.count() == 1
+            # Nothing of the toolbar is cut off, or lies over something else of it.
+            tools = svg.locator("#tools .button, #search")
+            boxes = tools.evaluate_all(
+                "all => all.map(e => e.getBoundingClientRect()).map(b => [b.left, b.top, b.right])"
+            )
+            assert all(right <= width - 32 for _, _, right in boxes)
+            rows = sorted((top, left, right) for left, top, right in boxes)
+            assert all(a[0] < b[0] - 20 or a[2] < b[1] for a, b in pairwise(rows))
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
