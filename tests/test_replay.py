@@ -21,6 +21,7 @@ from kvtop.widgets.tools_screen import ToolsScreen
 from kvtop.widgets.waits_screen import WaitsScreen
 from tests.fake_session import config
 from tests.recording.builders import write
+from tests.widgets import golden
 from tests.widgets.conftest import _utc as _utc
 from tests.widgets.made_up import START, make_store, play, targets
 from tests.widgets.render import screen_text
@@ -209,6 +210,15 @@ async def test_help_and_palette_list_the_keys(file: Path, tmp_path: Path) -> Non
         await shown(pilot, "escape")
         titles = [command.title for command in app.get_system_commands(app.screen)]
         assert {f"Replay: {key.text}" for key in KEYS} <= set(titles)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_what_it_looks_like(size: tuple[int, int], file: Path, tmp_path: Path) -> None:
+    app = await opened(file, tmp_path)
+    async with app.run_test(size=size) as pilot:
+        golden.check(f"replay-{size[0]}x{size[1]}.txt", await shown(pilot))
+        await shown(pilot, "f")
+        golden.check(f"replay-flamegraph-{size[0]}x{size[1]}.txt", screen_text(app))
 
 
 def test_moment_text() -> None:
