@@ -45,7 +45,8 @@ def test_without_a_terminal_it_says_what_to_use() -> None:
         (["--mix", "1"], "READ:WRITE"),
         (["--colour"], "unrecognized arguments: --colour"),
         (["frobnicate"], "no command 'frobnicate'"),
-        (["stress", "--threads", "none"], "--threads: 'none' must be a number"),
+        (["stress", "--threads", "none"], "--threads: 'none' must be from 1 to"),
+        (["flame", "--width", "none"], "--width: 'none' must be a number"),
         (["flame", "--split", "x"], "'x' must be one of command, process, thread, none"),
         (["server", "--config", "/nonexistent.conf"], "/nonexistent.conf"),
         (["--batch", "--attach", "999999999"], "999999999"),
@@ -85,7 +86,7 @@ def test_output_that_cannot_be_written_is_told(words: str, redirection: str, rea
 def test_a_reader_that_has_gone_is_no_complaint() -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    with open(writer, "wb") as output:
+    with os.fdopen(writer, "wb") as output:
         argv = [sys.executable, "-m", "kvtop", "--help"]
         done = subprocess.run(argv, stdout=output, stderr=subprocess.PIPE, timeout=60)
     assert done.stderr == b""

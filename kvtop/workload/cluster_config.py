@@ -47,8 +47,10 @@ def load_config(path: Path) -> ClusterConfig:
     """Read a file of either format. Raises ConfigError."""
     try:
         text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from None
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} is no text: it needs nodeNip=HOST and nodeNport=PORT") from None
     return parse_toml(text, path) if path.suffix == ".toml" else parse_classic(text, path)
 
 

@@ -95,5 +95,14 @@ def test_a_bad_toml_file_names_the_line(tmp_path: Path, text: str, line: int, re
 
 
 def test_a_missing_file_is_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match=r"^cannot read .*none.conf: No such file or directory$"):
         load_config(tmp_path / "none.conf")
+    with pytest.raises(ConfigError, match=r"Is a directory$"):
+        load_config(tmp_path)
+
+
+def test_a_binary_file_is_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "bad.conf"
+    path.write_bytes(b"node0ip=\xff\xfe")
+    with pytest.raises(ConfigError, match="is no text"):
+        load_config(path)

@@ -10,11 +10,13 @@ import signal
 import sys
 import tomllib
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from kvtop.workload.commands import kv, server, simple_stress, stress
 from kvtop.workload.commands.kv import printable
+from kvtop.workload.commands.targets import TargetError, find_cluster
 from kvtop.workload.node import Node
 from kvtop.workload.peers import Address
 from kvtop.workload.ports import free_ports
@@ -90,8 +92,50 @@ def test_kv_takes_its_options_on_both_sides_of_the_verb(words: str) -> None:
 def test_kv_refuses_two_clusters(capsys: pytest.CaptureFixture[str]) -> None:
     parser = argparse.ArgumentParser()
     kv.add_arguments(parser)
-    assert kv.run(parser.parse_args(["--target", "H:1", "get", "a", "--config", "f"])) == 1
+    assert kv.run(parser.parse_args(["--target", "H:1", "get", "a", "--config", "f"])) == 2
     assert "give one of them" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        (kv, "get a --deadline nan"),
+        (kv, "get a --deadline -1"),
+        (kv, "scan --limit -1"),
+        (kv, "member add -1"),
+        (stress, "--threads 0"),
+        (stress, "--threads 99999999999"),
+        (stress, "--value-size 99999999999"),
+        (stress, "--keys nan"),
+        (stress, "--mix 1e3:1"),
+        (stress, f"--mix {'9' * 5000}:1"),
+        (simple_stress, "--threads 0"),
+        (simple_stress, "--operations -4"),
+        (server, "--config test.conf --resp-port 99999"),
+    ],
+)
+def test_numbers_that_cannot_be_are_refused(
+    module: ModuleType, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parser = argparse.ArgumentParser()
+    module.add_arguments(parser)
+    with pytest.raises(SystemExit) as ended:
+        parser.parse_args(words.split())
+    assert ended.value.code == 2
+    assert "must be" in capsys.readouterr().err
+
+
+def test_a_bad_target_is_bad_usage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bad.conf").write_text("node0ip=127.0.0.1\nnode0port=x\n")
+    parser = argparse.ArgumentParser()
+    kv.add_arguments(parser)
+    with pytest.raises(TargetError, match=r"bad.conf:2: 'x' is not a port") as bad:
+        find_cluster(parser.parse_args(["get", "a", "--config", str(tmp_path / "bad.conf")]))
+    assert bad.value.code == 2
+    monkeypatch.setenv("KVTOP_TARGET", "nowhere")
+    with pytest.raises(TargetError, match=r"\$KVTOP_TARGET: 'nowhere'") as bad:
+        find_cluster(parser.parse_args(["get", "a"]))
+    assert bad.value.code == 2
 
 
 async def test_kv_status(node: Node) -> None:

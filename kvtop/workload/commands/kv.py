@@ -15,6 +15,7 @@ from kvtop.workload.commands.targets import (
     add_target_arguments,
     fail,
     find_cluster,
+    integer,
 )
 from kvtop.workload.peers import Address
 from kvtop.workload.rpc.channel import Channel, RpcError
@@ -45,10 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     scan = add_verb("scan", "print keys and values in order")
     scan.add_argument("start", nargs="?", default="", help="first key")
     scan.add_argument("end", nargs="?", help="first key that is not printed")
-    scan.add_argument("--limit", type=int, default=0, metavar="N", help="pairs at most (all)")
+    scan.add_argument(
+        "--limit", type=integer(0, 1 << 31), default=0, metavar="N", help="pairs at most (all)"
+    )
     member = add_verb("member", "list, add, promote, remove or lead: who is in the cluster")
     member.add_argument("action", choices=("list", *_CHANGES))
-    member.add_argument("node", nargs="?", type=int, metavar="N", help="its number")
+    member.add_argument("node", nargs="?", type=integer(0, 9999), metavar="N", help="its number")
     status = add_verb("status", "what every node says of itself")
     status.add_argument("--json", action="store_true", default=False, help="one JSON object a line")
 
@@ -57,11 +60,21 @@ def _add_common_options(parser: argparse.ArgumentParser, deadline: float | str) 
     add_target_arguments(parser)
     parser.add_argument(
         "--deadline",
-        type=float,
+        type=_seconds,
         default=deadline,
         metavar="SECONDS",
         help="give up after this (10)",
     )
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0.001 <= seconds <= 86_400:
+        raise argparse.ArgumentTypeError(f"{text!r} must be from 0.001 to 86,400 seconds")
+    return seconds
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -69,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         addresses = find_cluster(arguments)
     except TargetError as error:
-        return fail(str(error), 1)
+        return fail(str(error), error.code)
     if addresses is None:
         return fail(f"which cluster? Use --target HOST:PORT, --config FILE or ${VARIABLE}.", 2)
     action = {"status": _status, "member": _member}.get(arguments.verb, _operate)

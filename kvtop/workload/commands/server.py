@@ -16,7 +16,7 @@ from types import FrameType
 
 from kvtop.workload.clerk import ClerkError, DeadlinePassed, discover
 from kvtop.workload.cluster_config import ClusterConfig, ConfigError, load_config
-from kvtop.workload.commands.targets import fail
+from kvtop.workload.commands.targets import fail, integer
 from kvtop.workload.peers import Address, addresses
 
 _GRACE = 5.0
@@ -30,8 +30,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Ctrl-C. The file has nodeNip=HOST and nodeNport=PORT lines, or is TOML with [[node]] "
         "tables of host and port."
     )
-    parser.add_argument("-f", "--config", type=Path, required=True, metavar="FILE")
-    parser.add_argument("--node", type=int, metavar="N", help="run this node alone")
+    parser.add_argument(
+        "-f",
+        "--config",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="hosts and ports of the nodes",
+    )
+    parser.add_argument("--node", type=integer(0, 9999), metavar="N", help="run this node alone")
     parser.add_argument(
         "--join",
         action="store_true",
@@ -41,7 +48,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--dir", type=Path, metavar="DIR", help="data of the nodes (kvtop-data beside FILE)"
     )
     parser.add_argument(
-        "--resp-port", type=int, default=0, metavar="PORT", help="node N serves RESP on PORT + N"
+        "--resp-port",
+        type=integer(1, 65535),
+        default=0,
+        metavar="PORT",
+        help="node N serves RESP on PORT + N",
     )
 
 

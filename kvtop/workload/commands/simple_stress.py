@@ -14,6 +14,8 @@ import time
 from multiprocessing.synchronize import Barrier
 from typing import TYPE_CHECKING
 
+from kvtop.workload.commands.targets import integer
+
 if TYPE_CHECKING:
     from multiprocessing.queues import SimpleQueue
 
@@ -21,14 +23,21 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.description = "Use the CPU and memory with random numbers, lists and strings."
-    parser.add_argument("--threads", type=int, default=4, help="workers at once (4)")
-    parser.add_argument("--operations", type=int, default=1000, help="of each worker (1000)")
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    add = parser.add_argument
+    add("--threads", type=integer(1, 1024), default=4, metavar="N", help="workers at once (4)")
+    add(
+        "--operations",
+        type=integer(1, 1_000_000_000),
+        default=1000,
+        metavar="N",
+        help="of each worker (1000)",
+    )
+    add("--json", action="store_true", help="print the result as JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run all workers; the figures count only when all have finished."""
-    workers = max(1, arguments.threads)
+    workers = arguments.threads
     context = multiprocessing.get_context("fork")
     barrier = context.Barrier(workers + 1)
     finished: SimpleQueue[tuple[int, float]] = context.SimpleQueue()

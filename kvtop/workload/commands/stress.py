@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 from typing import Any
@@ -19,6 +20,7 @@ from kvtop.workload.commands.targets import (
     add_target_arguments,
     fail,
     find_cluster,
+    integer,
 )
 from kvtop.workload.histogram import Histogram
 from kvtop.workload.peers import Address
@@ -39,19 +41,51 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "target, three nodes are started for it on this machine."
     )
     add_target_arguments(parser)
-    parser.add_argument("--threads", type=_count, default=8, help="concurrent clients (8)")
-    parser.add_argument("--operations", type=_count, default=10_000, help="of each client (10000)")
-    parser.add_argument("--mix", type=_mix, default=(50, 50), metavar="READ:WRITE")
-    parser.add_argument("--value-size", type=_count, default=256, metavar="BYTES")
-    parser.add_argument("--keys", type=_count, default=10_000, metavar="N")
-    parser.add_argument("--distribution", choices=("uniform", "zipf"), default="uniform")
-    parser.add_argument(
-        "--pipeline", type=_count, default=1, metavar="N", help="operations of a client under way"
+    add = parser.add_argument
+    count = integer(1, 1_000_000_000)
+    add("--threads", type=integer(1, 1024), default=8, metavar="N", help="concurrent clients (8)")
+    add("--operations", type=count, default=10_000, metavar="N", help="of each client (10000)")
+    add(
+        "--mix",
+        type=_mix,
+        default=(50, 50),
+        metavar="READ:WRITE",
+        help="shares of reads and writes (50:50)",
     )
-    parser.add_argument(
-        "--processes", type=_count, metavar="N", help="processes of the clients (1 a CPU)"
+    add(
+        "--value-size",
+        type=integer(1, 1 << 20),
+        default=256,
+        metavar="BYTES",
+        help="size of a value (256)",
     )
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    add(
+        "--keys",
+        type=integer(1, 100_000_000),
+        default=10_000,
+        metavar="N",
+        help="number of different keys (10000)",
+    )
+    add(
+        "--distribution",
+        choices=("uniform", "zipf"),
+        default="uniform",
+        help="how often each key is chosen (uniform)",
+    )
+    add(
+        "--pipeline",
+        type=integer(1, 1024),
+        default=1,
+        metavar="N",
+        help="operations of a client under way (1)",
+    )
+    add(
+        "--processes",
+        type=integer(1, 1024),
+        metavar="N",
+        help="processes of the clients (1 a CPU)",
+    )
+    add("--json", action="store_true", help="print the result as JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -63,7 +97,9 @@ def run(arguments: argparse.Namespace) -> int:
                 start = Start(no_stress=True)
                 addresses = stack.enter_context(TemporaryCluster(start)).addresses
             result = run_load(arguments, addresses)
-    except (TargetError, ClusterError, StressFailed) as error:
+    except TargetError as error:
+        return fail(str(error), error.code)
+    except (ClusterError, StressFailed) as error:
         return fail(str(error), 1)
     print(json.dumps(result) if arguments.json else _as_text(result))
     return 1 if result["errors"] else 0
@@ -157,15 +193,11 @@ def _as_text(result: dict[str, Any]) -> str:
     )
 
 
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return value
-
-
 def _mix(text: str) -> tuple[int, int]:
     reads, colon, writes = text.partition(":")
-    if not (colon and reads.isdecimal() and writes.isdecimal()) or int(reads) + int(writes) == 0:
-        raise argparse.ArgumentTypeError("must be READ:WRITE, for example 80:20")
+    share = re.compile(r"[0-9]{1,9}")
+    if not (colon and share.fullmatch(reads) and share.fullmatch(writes)):
+        raise argparse.ArgumentTypeError(f"{text!r} must be READ:WRITE, for example 80:20")
+    if int(reads) + int(writes) == 0:
+        raise argparse.ArgumentTypeError("both shares are 0")
     return int(reads), int(writes)
