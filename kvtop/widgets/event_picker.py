@@ -49,9 +49,11 @@ class EventTable(LiveTable[Choice]):
         self.marked = dict.fromkeys(marked)
         self._choices: list[Choice] = []
         self._search = ""
+        self._asking = True
 
     def set_choices(self, choices: Sequence[Choice]) -> None:
-        """Show these, the marked ones first."""
+        """Show these, the marked ones first; none where there is no list to be had."""
+        self._asking = False
         self._choices = sorted(choices, key=lambda c: (bool(c.problem), c.name not in self.marked))
         self.set_search("")
 
@@ -96,7 +98,7 @@ class EventTable(LiveTable[Choice]):
     def empty_text(self, width: int) -> list[str]:
         if self._search:
             return ["nothing of perf list matches; enter lets perf judge what was typed"]
-        return ["asking perf list …"]
+        return ["asking perf list …" if self._asking else "there is no list of events here"]
 
     @property
     def under_cursor(self) -> Choice | None:
@@ -169,6 +171,7 @@ class EventPicker(ModalScreen[None]):
     async def _load(self) -> None:
         found = await self._listing()
         if isinstance(found, str):
+            self.table.set_choices(())
             self._say(found)
         else:
             self.table.set_choices(found)

@@ -102,4 +102,6 @@ async def test_a_perf_that_tells_nothing() -> None:
     app = Picking("perf is not installed: sudo apt-get install linux-perf.")
     async with app.run_test(size=(80, 24)) as pilot:
         await press(pilot)
-        assert "perf is not installed" in text_of(app)
+        text = text_of(app)
+        assert "perf is not installed" in text
+        assert "there is no list of events here" in text and "asking" not in text
