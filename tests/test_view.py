@@ -20,6 +20,7 @@ from kvtop.widgets.help import HelpScreen
 from kvtop.widgets.sandwich_screen import SandwichScreen
 from tests.e2e.terminal import Terminal
 from tests.export.test_perf_text import FRAMES, HEADER
+from tests.report import made
 from tests.widgets.render import screen_text
 
 FOLDED = "_start;main;work;malloc 60\n_start;main;rest 30\n_start;idle 10\n"
@@ -89,6 +90,16 @@ async def test_grouping_by_what_the_file_tells(tmp_path: Path) -> None:
         (Split.THREAD, {"web (1)", "web (2)", "db (3)"}),
         (Split.NONE, {""}),
     ]
+
+
+async def test_a_recording_is_grouped_by_target(tmp_path: Path) -> None:
+    path = made.record(tmp_path / "made.kvtop")
+    app = ViewApp(open_profile(str(path)), tmp_path)
+    async with app.run_test(size=(100, 24)) as pilot:
+        await pilot.press("t")
+        await pilot.pause()
+        assert set(app.file_screen.shown().groups) == set(made.PIDS)
+        assert "by target" in app.file_screen._caption(1)
 
 
 async def test_nothing_to_group_by_is_said(tmp_path: Path) -> None:
