@@ -143,6 +143,8 @@ def load(flags: Namespace, environ: Mapping[str, str] = os.environ) -> Config:
         values["debug"] = log_path(environ)
     config = Config(**values, command=command)
     _check_targets(config)
+    _check_directory("--dir", config.dir)
+    _check_directory("--output", config.output)
     return config
 
 
@@ -203,6 +205,17 @@ def _check_targets(config: Config) -> None:
         _check_remote(config)
     if config.pick and config.headless:
         raise UsageError("--pick needs the screen: name the processes with --attach PID.")
+
+
+def _check_directory(flag: str, path: Path | None) -> None:
+    """UsageError where this is no directory and none can be made there."""
+    if path is None:
+        return
+    there = next((known for known in (path, *path.parents) if os.path.lexists(known)), Path())
+    if not there.is_dir():
+        raise UsageError(f"{flag} {path}: {there} is not a directory.")
+    if there != path and not os.access(there, os.W_OK | os.X_OK):
+        raise UsageError(f"{flag} {path}: it cannot be made, because {there} cannot be written.")
 
 
 def _check_remote(config: Config) -> None:

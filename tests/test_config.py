@@ -129,6 +129,28 @@ def test_the_documented_file_is_taken_and_every_theme_documented(home: dict[str,
         assert f"`{theme}`" in text
 
 
+@pytest.mark.parametrize("flag", ["--dir", "--output"])
+def test_a_directory_that_cannot_be_is_told_before_the_start(
+    home: dict[str, str], tmp_path: Path, flag: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "dangling").symlink_to("nowhere")
+    assert load(flags(flag, str(tmp_path)), home)
+    assert load(flags(flag, str(tmp_path / "to" / "be" / "made")), home)
+    for name in ("file", "file/below", "dangling"):
+        with pytest.raises(UsageError, match=f"^{flag} .* is not a directory.$"):
+            load(flags(flag, str(tmp_path / name)), home)
+    # Root may write everywhere, whatever the mode says.
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    with pytest.raises(UsageError, match="cannot be written"):
+        load(flags(flag, str(tmp_path / "none")), home)
+
+
+def test_limits_are_written_out(home: dict[str, str]) -> None:
+    with pytest.raises(UsageError, match=r"must be from 0\.1 to 10,000,000\.$"):
+        load(flags("--duration", "nan"), home)
+
+
 def test_how_perf_samples(home: dict[str, str]) -> None:
     def options(*argv: str) -> Config:
         return load(flags(*argv), home)
