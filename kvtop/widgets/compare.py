@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 from kvtop.events import Role
 from kvtop.profile.diff import Normalise, Side
-from kvtop.profile.ring import Filter, GroupKey, SampleRing
+from kvtop.profile.ring import GroupKey, SampleRing
 from kvtop.profile.scope import Scope
 from kvtop.profile.stacks import StackTable
 from kvtop.profile.text import safe_text
@@ -113,22 +113,19 @@ def named_side(
     if part.baseline and baseline is not None:
         return Named(baseline.side, f"baseline {baseline.text}")
     ring = store.ring
-    start, end = scope.bounds(until)
     seconds = covered(ring, scope, until)
+    wanted = scope.filter(until, part.label)
     if part.label is not None:
-        counts = ring.fold(Filter(start=start, end=end, labels=frozenset((part.label,))))
-        return Named(Side(counts, seconds), safe_text(part.label))
+        return Named(Side(ring.fold(wanted), seconds), safe_text(part.label))
     if part.role is None:
         name = "now" if scope.range is None else "selected"
-        return Named(Side(ring.fold(Filter(start=start, end=end)), seconds), name)
-    roles = frozenset((part.role,))
-    counts = ring.fold(Filter(start=start, end=end, roles=roles))
+        return Named(Side(ring.fold(wanted), seconds), name)
+    wanted = replace(wanted, roles=frozenset((part.role,)))
+    counts = ring.fold(wanted)
     if part.role is Role.LEADER:
         return Named(Side(counts, seconds), "leader")
-    mine = ring.fold_by(Filter(start=start, end=end, roles=roles), GroupKey.LABEL)
-    leaders = ring.fold_by(
-        Filter(start=start, end=end, roles=frozenset((Role.LEADER,))), GroupKey.LABEL
-    )
+    mine = ring.fold_by(wanted, GroupKey.LABEL)
+    leaders = ring.fold_by(replace(wanted, roles=frozenset((Role.LEADER,))), GroupKey.LABEL)
     if mine.keys() & leaders.keys():
         # Who followed for how long is not known: a second is one of all followers together.
         return Named(Side(counts, seconds), "followers together", "the leader changed meanwhile")
