@@ -36,6 +36,17 @@ class EtcdCluster:
         self.leader = ""
 
     def __enter__(self) -> EtcdCluster:
+        try:
+            self._start()
+        except BaseException:
+            self._close()
+            raise
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._close()
+
+    def _start(self) -> None:
         book = load_book(self._directory, Start(cluster="etcd", nodes=self._nodes))
         for node in range(self._nodes):
             self._processes.append(
@@ -47,9 +58,8 @@ class EtcdCluster:
                 )
             )
         self.leader = asyncio.run(self._find_leader(book.clients))
-        return self
 
-    def __exit__(self, *exception: object) -> None:
+    def _close(self) -> None:
         for process in self._processes:
             process.kill()
             process.wait()
