@@ -34,6 +34,8 @@ _ENVIRONMENT = (
         "KVTOP_OPTION",
         "Any option of kvtop: KVTOP_CLIENTS=16 is --clients 16. The command line wins.",
     ),
+    ("KVTOP_TARGET", "The node that kvtop kv and kvtop stress ask, as HOST:PORT."),
+    ("KVTOP_RESP_PASSWORD", "The password that kvtop server asks of clients of its RESP port."),
     ("NO_COLOR", "Without --theme: no colour."),
     (
         "XDG_CONFIG_HOME, XDG_STATE_HOME, XDG_DATA_HOME",
@@ -45,6 +47,7 @@ _FILES = (
         "~/.config/kvtop/config.toml",
         "Options, a line each: clients = 16, no_stress = true. Environment and command line win.",
     ),
+    ("~/.config/kvtop/layers.toml", "Rules of layers of your own, before the built-in ones."),
     ("~/.local/state/kvtop/debug.log", "What --debug without a file writes."),
     ("~/.local/share/kvtop/bench/baseline.json", "What kvtop bench --save-baseline keeps."),
 )

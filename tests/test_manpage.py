@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -59,6 +60,17 @@ def test_mandoc_finds_no_error(source: str, tmp_path: Path) -> None:
         ["mandoc", "-T", "lint", "-W", "error", str(file)], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_it_names_the_variables_and_files_of_the_reference(source: str) -> None:
+    reference = (Path(__file__).parent.parent / "docs" / "reference.md").read_text()
+    sentence = reference.partition("Other variables: ")[2].partition("\n\n")[0]
+    files = re.findall(r"^\| `(~/[^`]+)`", reference, re.MULTILINE)
+    variables = re.findall(r"`([A-Z_]{5,})`", sentence)
+    assert len(variables) >= 4 and len(files) >= 3
+    plain = source.replace("\\(ti", "~").replace("\\-", "-")
+    for name in (*variables, *files):
+        assert name in plain
 
 
 def test_the_command_prints_it(source: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import os
+import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -100,6 +102,18 @@ def _seconds(text: str) -> float:
     return value
 
 
+def _cpus(text: str) -> str:
+    """``0,2-3``, if these CPUs exist; pyperf would find out in each of its processes."""
+    for part in text.split(","):
+        found = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", part.strip())
+        if found is None:
+            raise argparse.ArgumentTypeError(f"{text!r} must be CPUs, such as 2 or 0,2-3")
+        first, last = int(found[1]), int(found[2] or found[1])
+        if not first <= last < (os.cpu_count() or 1):
+            raise argparse.ArgumentTypeError(f"there is no CPU {part.strip()}, see lscpu")
+    return text
+
+
 def _share(text: str) -> float:
     """``5%`` or ``5`` -> 0.05."""
     try:
@@ -117,7 +131,7 @@ _PYPERF = (
     (("-w", "--warmups"), _natural, "values of a process that are skipped first"),
     (("-l", "--loops"), _natural, "rounds of a value (0: as many as --min-time takes)"),
     (("--min-time",), _seconds, "seconds that a value takes at least"),
-    (("--affinity",), str, "CPUs that the processes are bound to, as 2-3"),
+    (("--affinity",), _cpus, "CPUs that the processes are bound to, as 2-3"),
 )
 
 

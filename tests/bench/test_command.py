@@ -53,6 +53,13 @@ def test_one_for_real_and_pyperf_reads_it(tmp_path: Path, capfd: Capture) -> Non
     assert bench("--from", again, "--baseline", kept, "--fail-on", "0%") == 0
 
 
+@pytest.mark.parametrize("cpus", ["x", "1-", "-1", "2-1", "0,99999", "", "0-99999"])
+def test_cpus_that_do_not_exist_are_told_at_once(cpus: str, capfd: Capture) -> None:
+    assert bench("codec.frame", f"--affinity={cpus}") == 2
+    error = capfd.readouterr().err
+    assert "--affinity" in error and error.count("\n") == 1
+
+
 def test_slower_than_allowed_is_named_and_fails(baseline: Path, now: Path, capfd: Capture) -> None:
     assert bench("--from", now, "--baseline", baseline, "--fail-on", "5%") == 1
     printed = capfd.readouterr()
