@@ -109,7 +109,8 @@ class CountersPane(LiveTable[Line]):
         if self.by is CountedBy.TARGET:
             return super().complaint()
         status = self.store.health("stat_detail")
-        return safe_text(status.reason) if status.health is Health.UNAVAILABLE else ""
+        works = status.health in (Health.OK, Health.STARTING)
+        return "" if works else safe_text(status.reason)
 
     def describe(self) -> None:
         parts = [self._measure_text()]
@@ -185,7 +186,7 @@ class CountersPane(LiveTable[Line]):
     def empty_text(self, width: int) -> list[str]:
         if self.by is CountedBy.TARGET or self.pattern is not None:
             return super().empty_text(width)
-        return ["counting …"]
+        return [] if self.complaint() else ["counting …"]
 
     def _notes(self) -> list[Strip]:
         """What this machine cannot count, in as few lines as it takes."""

@@ -141,6 +141,18 @@ async def test_narrow_counters_drop_whole_targets_and_say_so() -> None:
         assert "3 more targets" in text
 
 
+async def test_counting_by_thread_that_failed_is_not_said_to_go_on() -> None:
+    store = make_store()
+    store.apply(CollectorStatus(START, "stat_detail", Health.DEGRADED, "It failed."))
+    pane = CountersPane(store)
+    async with WidgetApp(pane).run_test(size=(60, 14)) as pilot:
+        pane.focus()
+        await pilot.press("v")
+        await pilot.pause()
+        text = widget_text(pane)
+    assert "! It failed." in text and "counting" not in text
+
+
 @pytest.mark.parametrize("labels", [["python3.12(104211)"], ["python3.12(41)", "python3.12(42)"]])
 async def test_targets_of_one_name_are_told_apart(labels: list[str]) -> None:
     store = make_store(has_cluster=False)
