@@ -14,10 +14,17 @@ import resource
 import shutil
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 
 from kvtop.collectors.children import output_of
-from kvtop.collectors.doctor import OLDEST_PERF, explain, perf_missing, read_paranoid
+from kvtop.collectors.doctor import (
+    OLDEST_PERF,
+    explain,
+    open_tracefs,
+    perf_missing,
+    read_paranoid,
+)
 from kvtop.collectors.perf_buffer import WANTED, buffer_size
 from kvtop.profile.text import safe_text
 
@@ -360,6 +367,9 @@ def check_tracepoints(rights: Rights, directory: Path = _TRACING) -> Check:
     name = "tracepoints"
     try:
         number = sum(1 for _ in (directory / "events").iterdir())
+        # The directories may be anybody's to list and the files root's to read.
+        for file in islice((directory / "events").glob("*/*/format"), 1):
+            file.read_bytes()
     except FileNotFoundError:
         return Check(
             *("events", name, State.DEGRADED, f"{directory} is not mounted"),
@@ -370,8 +380,7 @@ def check_tracepoints(rights: Rights, directory: Path = _TRACING) -> Check:
         return Check(
             *("events", name, State.DEGRADED, f"{directory} is not readable"),
             cost="no tracepoints in -e, no perf trace, no perf lock, no block I/O",
-            remedy=f"sudo mount -o remount,mode=755 {directory} && "
-            "sudo sysctl kernel.perf_event_paranoid=-1",
+            remedy=open_tracefs(directory),
         )
     return Check("events", name, State.OK, f"{number:,} subsystems in {directory}")
 

@@ -96,10 +96,32 @@ def perf_too_old(version: str = "") -> str:
     )
 
 
+def kernel_closed(paranoid: int | None) -> str:
+    """One sentence for what only the kernel tells, of a user who sees programs alone."""
+    return (
+        f"Only the kernel tells that, and it is closed to you (kernel.perf_event_paranoid is "
+        f"{paranoid}): run sudo sysctl kernel.perf_event_paranoid=1, or start kvtop with sudo."
+    )
+
+
+def open_tracefs(directory: Path = Path("/sys/kernel/tracing")) -> str:
+    """The command that lets an ordinary user read and open tracepoints.
+
+    The mode of a mount is its top directory's alone (kernel documentation, ftrace); files in it
+    are their group's to read.
+    """
+    return (
+        f"sudo mount -o remount,mode=750,gid=$(id -g) {directory} && "
+        "sudo sysctl kernel.perf_event_paranoid=-1"
+    )
+
+
 def tracepoints_unreadable(mounted: bool) -> str:
     """One sentence for tracepoints whose descriptions in tracefs cannot be read."""
     if mounted:
-        return "Tracepoints can be read by root only: start kvtop with sudo."
+        return (
+            f"Tracepoints can be read by root only: run {open_tracefs()}, or start kvtop with sudo."
+        )
     return (
         "Tracepoints need tracefs, which is not mounted (or the container hides it): run "
         "sudo mount -t tracefs tracefs /sys/kernel/tracing."

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from math import inf
 
 from kvtop.collectors.attach import choose_call_graph
-from kvtop.collectors.doctor import not_permitted, read_paranoid
+from kvtop.collectors.doctor import kernel_closed, read_paranoid
 from kvtop.collectors.fdio import big_pipe
 from kvtop.collectors.flaws import FlawCounts
 from kvtop.collectors.object_symbols import ObjectSymbols
@@ -280,7 +280,7 @@ class OffCpu(Following):
             for one in self._recordings:
                 one.look()
                 if one.stream.attr is not None and one.stream.attr.exclude_kernel:
-                    return not_permitted(read_paranoid())
+                    return kernel_closed(read_paranoid())
             now = time.monotonic()
             if self._wakers is not None:
                 self._wakers.look(now)

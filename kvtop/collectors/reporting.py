@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
-from kvtop.collectors.doctor import not_permitted, perf_missing, read_paranoid
+from kvtop.collectors.doctor import kernel_closed, not_permitted, perf_missing, read_paranoid
 from kvtop.collectors.processes import process_exists
 from kvtop.events import CollectorStatus, Emit, Health
 
@@ -46,7 +46,8 @@ class Following(Reporting):
 
     def _is_final(self, reason: str) -> bool:
         """Whether a recording that ended for this reason would do so again."""
-        return reason in (perf_missing(), not_permitted(read_paranoid()))
+        paranoid = read_paranoid()
+        return reason in (perf_missing(), not_permitted(paranoid), kernel_closed(paranoid))
 
     async def _keep_recording(
         self,

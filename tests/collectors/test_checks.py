@@ -23,6 +23,7 @@ from kvtop.collectors.checks import (
     perf_checks,
     read_rights,
 )
+from kvtop.collectors.doctor import open_tracefs, tracepoints_unreadable
 from kvtop.collectors.host_checks import (
     check_debug_information,
     check_python_frames,
@@ -99,6 +100,13 @@ def test_tracepoints(tmp_path: Path) -> None:
     assert "mount -t tracefs" in check_tracepoints(ROOT, tmp_path / "no").remedy
     (tmp_path / "events" / "sched").mkdir(parents=True)
     assert check_tracepoints(ROOT, tmp_path).state is State.OK
+    # Directories that can be listed are not enough: perf reads the files in them.
+    (event := tmp_path / "events/sched/sched_switch").mkdir(parents=True, exist_ok=True)
+    (event / "format").mkdir()
+    unreadable = check_tracepoints(ROOT, tmp_path)
+    assert unreadable.state is State.DEGRADED
+    assert unreadable.remedy == open_tracefs(tmp_path) and "gid=$(id -g)" in unreadable.remedy
+    assert f"run {open_tracefs()}" in tracepoints_unreadable(True)
 
 
 def test_container_is_told_by_its_traces(tmp_path: Path) -> None:
