@@ -69,7 +69,7 @@ async def _run(config: Config, reports: Reports | None) -> int:
             await asyncio.to_thread(importlib.import_module, "kvtop.app")
         await start
         if reports is None:
-            return await _screen(session, ending)
+            return await _screen(session, ending) or await recording_ended(session)
         main = asyncio.create_task(reports(session, config))
         ending.cancel_on_signal(main)
         return await main
@@ -113,7 +113,18 @@ async def _reports(session: Session, config: Config) -> int:
     from kvtop.batch import print_reports
 
     code = await print_reports(session, config)
-    return code or int(session.failed)
+    return code or await recording_ended(session) or int(session.failed)
+
+
+async def recording_ended(session: Session) -> int:
+    """End the recording, if there is one; 1 where it holds less than the run, which is said."""
+    recorder = session.recorder
+    if recorder is None:
+        return 0
+    await recorder.stop()
+    if recorder.problem:
+        print(f"kvtop: {recorder.problem}", file=sys.stderr)
+    return int(bool(recorder.problem))
 
 
 async def _screen(

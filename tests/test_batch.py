@@ -22,6 +22,7 @@ from kvtop.events import (
     TargetsChanged,
 )
 from kvtop.profile.text import safe_text
+from kvtop.run import _reports
 from kvtop.store import Store
 from tests.fake_session import FakeSession, config
 from tests.widgets.made_up import fill, make_store
@@ -155,3 +156,14 @@ async def test_once_does_not_wait_for_targets_that_have_exited(
     made.emit(TargetsChanged(made.store.info.started, ()))
     assert await print_reports(made, made.config) == 0
     assert "samples of" in capsys.readouterr().out
+
+
+async def test_a_recording_that_fails_is_told_and_exit_code_1(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    running = session("-n", "1")
+    assert await _reports(running, running.config) == 0
+    assert running.recorder is not None
+    running.recorder.problem = "The recording into x ended early: No space left on device."
+    assert await _reports(running, running.config) == 1
+    assert capsys.readouterr().err == f"kvtop: {running.recorder.problem}\n"
