@@ -7,15 +7,15 @@ that fills, faults that may be injected, and a window of the past that can be fo
 from __future__ import annotations
 
 import asyncio
-import logging
 import platform
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from kvtop import debug_log
 from kvtop.attached import Attached
+from kvtop.collecting import Collector, OnDemand, keep_running
 from kvtop.collectors.attach import AttachError
 from kvtop.collectors.doctor import PerfFacts, probe
 from kvtop.collectors.events_list import EventInfo, list_events
@@ -27,7 +27,6 @@ from kvtop.config import Config, UsageError
 from kvtop.events import (
     CollectorStatus,
     CountedBy,
-    Emit,
     Event,
     Health,
     LogLine,
@@ -57,11 +56,9 @@ if TYPE_CHECKING:
     from kvtop.collectors.toolbox import ToolCollector
     from kvtop.profile.listing import Listing
 
-_log = logging.getLogger("kvtop.session")
 ATTACH_WAIT = 1.5
 """Seconds that the cluster waits for perf before it starts without being sampled."""
 SERVE_WAIT = 20.0
-RESTART_DELAYS = (0.5, 1.0, 2.0, 5.0, 10.0)
 READONLY = "--readonly disables faults"
 _NO_STRESS_HERE = "kvtop starts no stress clients on a cluster that it only watches."
 _NO_MEMBER_HERE = (
@@ -76,16 +73,6 @@ class StartError(Exception):
 
 class FaultError(Exception):
     """A fault that cannot be injected now: one sentence with the reason."""
-
-
-class Collector(Protocol):
-    """One source of figures; ``run`` works until cancelled and leaves no child behind."""
-
-    name: str
-
-    async def run(self, emit: Emit) -> None:
-        """Collect and emit."""
-        ...
 
 
 class Session:
@@ -107,10 +94,8 @@ class Session:
         self._spy: PySpy | None = None
         self._lines: PythonLines | None = None
         self._record: PerfRecord | None = None
-        self._off_cpu: OffCpu | None = None
-        self._following: asyncio.Task[None] | None = None
-        self._tool: ToolCollector | None = None
-        self._using: asyncio.Task[None] | None = None
+        self._waiting: OnDemand[OffCpu] = OnDemand(self._launch_one)
+        self._using: OnDemand[ToolCollector] = OnDemand(self._launch_one)
         counted = counted_events(config.event)
         self._stat = PerfStat(interval=max(1.0, config.refresh), events=counted, delay=config.delay)
         self._detail = StatDetail(self._stat.interval)
@@ -246,33 +231,22 @@ class Session:
 
         What was recorded stays. Where it cannot be, the status of ``off_cpu`` says why.
         """
-        if self._following is not None:
-            self._following.cancel()
-            # Awaited in `stop`, so that perf is reaped.
-            self._tasks = [task for task in self._tasks if not task.done()]
-            self._following = self._off_cpu = None
+        self._waiting.end()
         if not on:
             return
         from kvtop.collectors.off_cpu import OffCpu
 
         self.store.waits.clear()
-        now = time.monotonic()
-        if self._record is None:
-            reason = self.store.health(PerfRecord.name).reason
-            self.emit(CollectorStatus(now, OffCpu.name, Health.UNAVAILABLE, reason))
-            return
-        self.emit(CollectorStatus(now, OffCpu.name, Health.STARTING))
-        pids = [target.pid for target in self.store.targets.values()]
-        self._off_cpu = OffCpu(
-            self._ring.table, pids, self.config.call_graph, self._record.jit_objects
-        )
-        self._following = asyncio.create_task(self._keep_running(self._off_cpu))
-        self._tasks.append(self._following)
+        record = self._perf_for(OffCpu.name)
+        if record is not None:
+            self._waiting.begin(
+                OffCpu(self._ring.table, self._pids, self.config.call_graph, record.jit_objects)
+            )
 
     def follow_wakers(self, on: bool) -> None:
         """Record who ends the waits that are followed as well, or no more."""
-        if self._off_cpu is not None:
-            self._off_cpu.follow_wakers(on)
+        if self._waiting.collector is not None:
+            self._waiting.collector.follow_wakers(on)
 
     # Tools
 
@@ -281,28 +255,28 @@ class Session:
 
         Where it cannot be, the status of the tool says why.
         """
-        if self._using is not None:
-            self._using.cancel()
-            # Awaited in `stop`, so that perf is reaped.
-            self._tasks = [task for task in self._tasks if not task.done()]
-            self._using = self._tool = None
+        self._using.end()
         if tool is None:
             return
         from kvtop.collectors.toolbox import make_tool
 
         self.store.tools.clear(tool)
-        now = time.monotonic()
+        record = self._perf_for(tool)
+        if record is not None:
+            graph, objects = self.config.call_graph, record.jit_objects
+            self._using.begin(make_tool(tool, self._pids, self._ring.table, graph, objects))
+
+    def _perf_for(self, name: str) -> PerfRecord | None:
+        """perf, for a collector that begins with its help; that one's status says either."""
+        health, reason = Health.STARTING, ""
         if self._record is None:
-            reason = self.store.health(PerfRecord.name).reason
-            self.emit(CollectorStatus(now, tool, Health.UNAVAILABLE, reason))
-            return
-        self.emit(CollectorStatus(now, tool, Health.STARTING))
-        pids = [target.pid for target in self.store.targets.values()]
-        self._tool = make_tool(
-            tool, pids, self._ring.table, self.config.call_graph, self._record.jit_objects
-        )
-        self._using = asyncio.create_task(self._keep_running(self._tool))
-        self._tasks.append(self._using)
+            health, reason = Health.UNAVAILABLE, self.store.health(PerfRecord.name).reason
+        self.emit(CollectorStatus(time.monotonic(), name, health, reason))
+        return self._record
+
+    @property
+    def _pids(self) -> list[int]:
+        return [target.pid for target in self.store.targets.values()]
 
     # What is measured
 
@@ -579,35 +553,24 @@ class Session:
         if self._spy is not None:
             self._spy.retarget(targets)
         self._processes.retarget(targets)
-        if self._off_cpu is not None:
-            self._off_cpu.retarget([target.pid for target in targets])
-        if self._tool is not None:
-            self._tool.retarget([target.pid for target in targets])
+        self._waiting.retarget(targets)
+        self._using.retarget(targets)
 
     def _perf_pids(self) -> tuple[int, ...]:
         record = self._record.child_pids if self._record is not None else ()
-        waits = self._off_cpu.child_pids if self._off_cpu is not None else ()
-        tool = self._tool.child_pids if self._tool is not None else ()
         spies = self._spy.child_pids if self._spy is not None else ()
         lines = self._lines.child_pids if self._lines is not None else ()
         counting = (*self._stat.child_pids, *self._detail.child_pids)
-        return (*record, *counting, *waits, *tool, *spies, *lines)
+        looked_at = (*self._waiting.child_pids, *self._using.child_pids)
+        return (*record, *counting, *looked_at, *spies, *lines)
 
     def _launch(self, collectors: tuple[Collector, ...]) -> None:
-        self._tasks += [asyncio.create_task(self._keep_running(c)) for c in collectors]
+        for collector in collectors:
+            self._launch_one(collector)
 
-    async def _keep_running(self, collector: Collector) -> None:
-        """Run a collector; one that fails is started again, at growing distances."""
-        for failures in range(1_000_000):
-            try:
-                await collector.run(self.emit)
-                return
-            except Exception as error:
-                delay = RESTART_DELAYS[min(failures, len(RESTART_DELAYS) - 1)]
-                now = time.monotonic()
-                reason = f"{collector.name} failed ({error!r}); trying again in {delay:g} s."
-                _log.exception("%s failed", collector.name)
-                self.emit(CollectorStatus(now, collector.name, Health.DEGRADED, reason))
-                self.emit(LogLine(now, collector.name, "error", reason))
-                self.emit(Marker(now, MarkerKind.GAP, f"{collector.name} failed"))
-                await asyncio.sleep(delay)
+    def _launch_one(self, collector: Collector) -> asyncio.Task[None]:
+        # Those that have ended are let go; the others are awaited in `stop`, so perf is reaped.
+        self._tasks = [task for task in self._tasks if not task.done()]
+        task = asyncio.create_task(keep_running(collector, self.emit))
+        self._tasks.append(task)
+        return task

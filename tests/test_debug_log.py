@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from kvtop import debug_log
+from kvtop.collecting import keep_running
 from kvtop.collectors.children import output_of
 from kvtop.config import UsageError
 from kvtop.events import CollectorStatus, Emit, Health, LogLine, Role, Target, TargetsChanged
@@ -59,8 +60,8 @@ def test_children_and_how_they_ended(file: Path) -> None:
 def test_a_collector_that_fails_leaves_its_traceback(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kvtop.session.RESTART_DELAYS", (0.0,))
-    asyncio.run(FakeSession(config())._keep_running(Broken()))
+    monkeypatch.setattr("kvtop.collecting.RESTART_DELAYS", (0.0,))
+    asyncio.run(keep_running(Broken(), FakeSession(config()).emit))
     text = file.read_text()
     assert "Traceback" in text
     assert "ZeroDivisionError: as it was built to" in text

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import kvtop.session
+from kvtop import collecting
 from kvtop.app import KvtopApp
 from kvtop.cluster_run import ClusterRun
 from kvtop.collectors.doctor import perf_missing
@@ -170,7 +171,7 @@ class Flaky:
 async def test_a_collector_that_fails_is_started_again_and_the_gap_is_marked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(kvtop.session, "RESTART_DELAYS", (0.01,))
+    monkeypatch.setattr(collecting, "RESTART_DELAYS", (0.01,))
     session = Session(config())
     session.store = make_store()
     flaky = Flaky()
@@ -231,11 +232,11 @@ async def test_waits_are_followed_only_while_somebody_looks(
         assert session.store.health("off_cpu").health is Health.OK
         (origin,) = {(o.pid, o.label) for o in waits.ring.origins}
         assert origin == (naps.pid, f"{Path(sys.executable).name[:15]}({naps.pid})")
-        assert session._off_cpu is not None
-        perf = session._off_cpu.child_pids
+        assert session._waiting.collector is not None
+        perf = session._waiting.collector.child_pids
         assert perf and set(perf) <= set(session._perf_pids())
         session.follow_waits(False)
-        assert session._off_cpu is None
+        assert session._waiting.collector is None
         await until(lambda: not any(map(process_exists, perf)))
         seen = len(waits.ring)
         assert seen, "what was recorded stays"
@@ -244,8 +245,8 @@ async def test_waits_are_followed_only_while_somebody_looks(
         session.follow_waits(False)
         session.follow_waits(True)
         await until(lambda: bool(len(waits.ring)))
-        assert session._off_cpu is not None
-        perf = session._off_cpu.child_pids
+        assert session._waiting.collector is not None
+        perf = session._waiting.collector.child_pids
     assert not any(map(process_exists, perf))
 
 
