@@ -9,6 +9,8 @@ from typing import ClassVar
 from rich.style import Style
 from textual import events
 from textual.content import Content
+from textual.css.styles import RenderStyles
+from textual.dom import DOMNode
 from textual.geometry import Offset, Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -184,6 +186,24 @@ class LineWidget(ScrollView, can_focus=True):
         self._key = None
         self._paints.clear()
         self._plain = None
+        self._component_styles.clear()
+        self.refresh()
+
+    @classmethod
+    def _get_component_classes(cls) -> frozenset[str]:  # type: ignore[override]
+        """None that Textual should style at once: it would do so two or three times while a
+        screen opens, a third of the CPU of that."""
+        return frozenset()
+
+    def get_component_styles(self, *names: str) -> RenderStyles:
+        """As in Textual, but the style sheet is asked when somebody wants to know."""
+        declared = super()._get_component_classes()
+        for name in declared.intersection(names).difference(self._component_styles):
+            node = DOMNode(classes=name)
+            node._attach(self)
+            self.app.stylesheet.apply(node)
+            self._component_styles[name] = node.styles
+        return super().get_component_styles(*names)
 
     def on_resize(self, event: events.Resize) -> None:
         """Sizes decide which columns fit; the lines are drawn when they are next asked for."""
