@@ -17,6 +17,7 @@ ALONE = {
     "collectors/test_known_split.py",
     "collectors/test_locks.py",
     "collectors/test_off_cpu.py",
+    "collectors/test_names_e2e.py",
     "collectors/test_perf_record.py",
     "collectors/test_perf_stat.py",
     "collectors/test_sched_latency.py",

@@ -21,6 +21,7 @@ _ROLES = {
 _PATIENCE = 0.8
 _START = 15.0
 """Seconds after which a process that has never answered is not said to be starting any more."""
+_NOBODY = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ class ClusterCollector:
             status = await self.ask(node.name, node.pid, node.host, node.port, _PATIENCE)
         except StatusError as error:
             starting = node.state is NodeState.STARTING
-            never = self._answered.get(node.name) != node.pid
+            never = self._answered.get(node.name, _NOBODY) != node.pid
             if starting and never and now - node.since < _START:
                 return NodeStatus(now, node.name, node.pid, node.state)
             state = self.unanswered or (NodeState.UP if starting else node.state)
