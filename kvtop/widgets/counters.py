@@ -40,6 +40,8 @@ _LABEL = 12
 """Cells of a target's column, at most; where it stands alone it takes what its name needs."""
 _THREAD = 22
 _TITLES = {"context-switches": "switches", "cpu-migrations": "migrations", "page-faults": "faults"}
+_IN_EVERY_KERNEL = ("context-switches", "cpu-migrations")
+"""perf says "not supported" of these too, where an ordinary user may not count in the kernel."""
 
 
 class CountersPane(LiveTable[Line]):
@@ -190,10 +192,14 @@ class CountersPane(LiveTable[Line]):
 
     def _notes(self) -> list[Strip]:
         """What this machine cannot count, in as few lines as it takes."""
-        names = [safe_text(event) for event in self._figures.unsupported]
-        if not names:
+        missing = self._figures.unsupported
+        if not missing:
             return []
-        text, width = f"not supported: {', '.join(names)}", max(8, self.inner_width)
+        denied = [event for event in missing if event in _IN_EVERY_KERNEL]
+        absent = [safe_text(event) for event in missing if event not in denied]
+        parts = ((name, found) for name, found in (("permitted", denied), ("supported", absent)))
+        text = "; ".join(f"not {name}: {', '.join(found)}" for name, found in parts if found)
+        width = max(8, self.inner_width)
         lines, told = wrap(text, width), wrap(f"{text}; kvtop doctor says why", width)
         dim = self.paint("dim")
         # The plot needs the line more.

@@ -101,6 +101,19 @@ async def test_counters_are_rates_and_say_what_is_not_supported() -> None:
         assert "─ context-switches · node1" in widget_text(pane)
 
 
+async def test_what_an_ordinary_user_may_not_count_is_not_called_unsupported() -> None:
+    store = make_store(has_cluster=False)
+    pane = CountersPane(store)
+    async with WidgetApp(pane).run_test(size=(90, 10)) as pilot:
+        store.apply(CounterReading(START, 1.0, "x(1)", "task-clock", 5.0, "msec"))
+        for event in ("context-switches", "cycles", "cpu-migrations"):
+            store.apply(CounterReading(START, 1.0, "x(1)", event, None, "", supported=False))
+        pane.refresh_data()
+        await pilot.pause()
+        told = "not permitted: context-switches, cpu-migrations; not supported: cycles"
+        assert told in widget_text(pane)
+
+
 async def test_a_value_that_was_not_counted_is_no_zero_and_a_shared_one_is_marked() -> None:
     store = make_store(has_cluster=False)
     pane = CountersPane(store)
