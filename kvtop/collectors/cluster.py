@@ -21,7 +21,6 @@ _ROLES = {
 _PATIENCE = 0.8
 _START = 15.0
 """Seconds after which a process that has never answered is not said to be starting any more."""
-_NOBODY = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,8 @@ class ClusterCollector:
     def __init__(self, interval: float = 0.5) -> None:
         self.interval = interval
         self._nodes: dict[str, _Node] = {}
-        self._answered: dict[str, int | None] = {}
+        self._answered: set[tuple[str, int | None]] = set()
+        """Nodes and their processes that have said something of themselves."""
         self._changed = asyncio.Event()
         self._status: tuple[Health, str] | None = None
 
@@ -94,13 +94,13 @@ class ClusterCollector:
             status = await self.ask(node.name, node.pid, node.host, node.port, _PATIENCE)
         except StatusError as error:
             starting = node.state is NodeState.STARTING
-            never = self._answered.get(node.name, _NOBODY) != node.pid
+            never = (node.name, node.pid) not in self._answered
             if starting and never and now - node.since < _START:
                 return NodeStatus(now, node.name, node.pid, node.state)
             state = self.unanswered or (NodeState.UP if starting else node.state)
             text = safe_text(str(error), 200)
             return NodeStatus(time.monotonic(), node.name, node.pid, state, error=text)
-        self._answered[node.name] = node.pid
+        self._answered.add((node.name, node.pid))
         return status
 
     def _judge(self, statuses: list[NodeStatus], emit: Emit) -> None:

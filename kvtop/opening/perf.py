@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -20,11 +19,11 @@ from kvtop.collectors.perf_stream import SCRIPT_OPTIONS
 from kvtop.export.detect import READABLE, UnknownFormat
 from kvtop.export.perf_text import PerfText
 from kvtop.export.svg import SvgMeta
+from kvtop.opening.copied import PIECE, copied
 from kvtop.opening.folding import Folding
 from kvtop.opening.model import Profile, ProfileError, Sink, Wanted
 from kvtop.profile.stacks import StackTable
 
-_PIECE = 1 << 20
 _MANY_BROKEN = 0.05
 
 
@@ -61,11 +60,8 @@ def read_perf_stream(
     head: bytes, file: IO[bytes], wanted: Wanted, sink: Sink | None = None
 ) -> Profile:
     """Read a perf.data that comes through a pipe: perf seeks in its files, so into one."""
-    with tempfile.NamedTemporaryFile(prefix="kvtop-", suffix=".perf.data") as copy:
-        copy.write(head)
-        shutil.copyfileobj(file, copy, _PIECE)
-        copy.flush()
-        return read_perf_data(copy.name, wanted, sink)
+    with copied(head, file, ".perf.data") as path:
+        return read_perf_data(path, wanted, sink)
 
 
 def _perf_failed(said: str) -> str:
@@ -129,7 +125,7 @@ def _read(
     parser = ScriptParser(table, names=names)
     samples = Folding(wanted, sink)
     samples.add(parser.feed(text.feed(head)))
-    while piece := file.read(_PIECE):
+    while piece := file.read(PIECE):
         lines = text.feed(piece)
         if names is not None and not samples.events:
             names.learn(text.facts)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import shutil
-import tempfile
 from collections.abc import Mapping
 from typing import IO
 
@@ -16,12 +14,11 @@ from kvtop.events import (
     TargetsChanged,
 )
 from kvtop.export.svg import SvgMeta
+from kvtop.opening.copied import copied
 from kvtop.opening.folding import Folding, Folds
 from kvtop.opening.model import Profile, ProfileError, Sink, Thread, Wanted
 from kvtop.recording.meta import RecordingError
 from kvtop.recording.reader import Recording
-
-_PIECE = 1 << 20
 
 
 def read_recording(path: str, wanted: Wanted, sink: Sink | None = None) -> Profile:
@@ -36,14 +33,11 @@ def read_recording_stream(
     head: bytes, file: IO[bytes], wanted: Wanted, sink: Sink | None = None
 ) -> Profile:
     """Read a recording that comes through a pipe; it is read more than once, so from a copy."""
-    with tempfile.NamedTemporaryFile(prefix="kvtop-", suffix=".kvtop") as copy:
-        copy.write(head)
-        shutil.copyfileobj(file, copy, _PIECE)
-        copy.flush()
+    with copied(head, file, ".kvtop") as path:
         try:
-            return read_recording(copy.name, wanted, sink)
+            return read_recording(path, wanted, sink)
         except ProfileError as error:
-            raise ProfileError(str(error).replace(copy.name, "standard input")) from error
+            raise ProfileError(str(error).replace(path, "standard input")) from error
 
 
 def _read(recording: Recording, wanted: Wanted, sink: Sink | None) -> Profile:
